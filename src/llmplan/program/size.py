@@ -1,6 +1,289 @@
 """
-Size: a number that is a float or an array, with the few functions that sizes need.
+Size: a letter, or arithmetic on letters, that gets its value later.
 
-Asking an array true or false is a TypeError in numpy already for more than one element; a :class:`Size` makes it one
-always, so that a branch that should have been a ``where`` fails with floats too.
+A program is written once for a *structure* and then asked about many shapes. So the sizes in it may be plain floats
+(the program is for this one job), or they may be ``Size`` objects: expressions in letters such as ``T`` (tokens of a
+micro-batch) that :func:`evaluate` gives their values, floats or numpy arrays. Emitters and the walk do not see the
+difference, because both know ``+ - * /`` and the functions below.
+
+Whatever Python's ``if`` may look at is structure. A size is not: asking one true or false is a TypeError, and a
+threshold is written :func:`where`.
+
+    >>> T = Size.letter("T")
+    >>> buffers = where(T > 3072.0, 56.0 * T, 0.0)
+    >>> evaluate([buffers], {"T": 4096.0})
+    [229376.0]
+    >>> bool(T > 3072.0)
+    Traceback (most recent call last):
+    ...
+    TypeError: the size (T > 3072) has no truth of its own: write where(condition, a, b)
 """
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Value = Union[float, "NDArray[np.float64]"]
+
+Number = Union[float, "Size", "NDArray[np.float64]"]
+
+_INTERNED: dict[tuple[Any, ...], "Size"] = {}
+
+
+class Size:
+    """
+    An expression in letters. Equal expressions are one object, so that ``is`` compares them.
+
+    Attributes:
+        kind: "letter", or the name of the operation.
+        args: The letter's name, or the operands.
+    """
+
+    __slots__ = ("__weakref__", "args", "kind")
+
+    kind: str
+    args: tuple[Any, ...]
+
+    def __new__(cls, kind: str, args: tuple[Any, ...]) -> "Size":
+        # Sizes are kept alive by this table, so an id is never used twice.
+        key = (kind, *(id(a) if isinstance(a, Size) else a for a in args))
+        known = _INTERNED.get(key)
+        if known is not None:
+            return known
+        made = super().__new__(cls)
+        made.kind, made.args = kind, args
+        return _INTERNED.setdefault(key, made)
+
+    @staticmethod
+    def letter(name: str) -> "Size":
+        """The letter *name*, which :func:`evaluate` must be given a value for."""
+        return Size("letter", (name,))
+
+    def __bool__(self) -> bool:
+        msg = f"the size {self} has no truth of its own: write where(condition, a, b)"
+        raise TypeError(msg)
+
+    def __reduce__(self) -> tuple[Callable[..., "Size"], tuple[Any, ...]]:
+        return Size, (self.kind, self.args)
+
+    def __copy__(self) -> "Size":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Size":
+        return self
+
+    def __add__(self, other: Number) -> Number:
+        return _made("+", self, other)
+
+    def __radd__(self, other: Number) -> Number:
+        return _made("+", other, self)
+
+    def __sub__(self, other: Number) -> Number:
+        return _made("-", self, other)
+
+    def __rsub__(self, other: Number) -> Number:
+        return _made("-", other, self)
+
+    def __mul__(self, other: Number) -> Number:
+        return _made("*", self, other)
+
+    def __rmul__(self, other: Number) -> Number:
+        return _made("*", other, self)
+
+    def __truediv__(self, other: Number) -> Number:
+        return _made("/", self, other)
+
+    def __rtruediv__(self, other: Number) -> Number:
+        return _made("/", other, self)
+
+    def __floordiv__(self, other: Number) -> Number:
+        return _made("//", self, other)
+
+    def __rfloordiv__(self, other: Number) -> Number:
+        return _made("//", other, self)
+
+    def __neg__(self) -> Number:
+        return _made("*", -1.0, self)
+
+    def __gt__(self, other: Number) -> "Size":
+        return Size(">", (self, other))
+
+    def __lt__(self, other: Number) -> "Size":
+        return Size("<", (self, other))
+
+    def __ge__(self, other: Number) -> "Size":
+        return Size(">=", (self, other))
+
+    def __le__(self, other: Number) -> "Size":
+        return Size("<=", (self, other))
+
+    def __str__(self) -> str:
+        texts = [a.__str__() if isinstance(a, Size) else f"{a:g}" if isinstance(a, float) else str(a) for a in self.args]
+        if self.kind == "letter":
+            return texts[0]
+        if self.kind.isalpha():
+            return f"{self.kind}({', '.join(texts)})"
+        return f"({texts[0]} {self.kind} {texts[1]})"
+
+    __repr__ = __str__
+
+
+def _made(kind: str, a: Number, b: Number) -> Number:
+    """The operation's node, or what it comes to where an operand says nothing new."""
+    if kind == "*" and 1.0 in (x for x in (a, b) if isinstance(x, (int, float))):
+        return b if isinstance(a, (int, float)) and a == 1.0 else a
+    if kind in ("/", "-", "+") and isinstance(b, (int, float)) and b == (1.0 if kind == "/" else 0.0):
+        return a
+    if kind == "+" and isinstance(a, (int, float)) and a == 0.0:
+        return b
+    return Size(kind, (a, b))
+
+
+def _is_size(*values: object) -> bool:
+    return any(isinstance(v, Size) for v in values)
+
+
+def _has_array(*values: object) -> bool:
+    return any(hasattr(v, "shape") for v in values)
+
+
+def where(condition: Any, a: Number, b: Number) -> Number:  # noqa: ANN401  a Size, a bool or an array of bools
+    """*a* where the *condition* holds, *b* elsewhere."""
+    if _is_size(condition):
+        return Size("where", (condition, a, b))
+    return _where(condition, a, b)
+
+
+def maximum(a: Number, b: Number) -> Number:
+    """The larger of two sizes."""
+    return Size("maximum", (a, b)) if _is_size(a, b) else _maximum(a, b)
+
+
+def minimum(a: Number, b: Number) -> Number:
+    """The smaller of two sizes."""
+    return Size("minimum", (a, b)) if _is_size(a, b) else _minimum(a, b)
+
+
+def ceil(a: Number) -> Number:
+    """The next whole number."""
+    return Size("ceil", (a,)) if _is_size(a) else _ceil(a)
+
+
+def rounded(a: Number, unit: float = 512.0) -> Number:
+    """*a* rounded up to a multiple of *unit*: PyTorch's allocator gives out multiples of 512 bytes. [byte]"""
+    return ceil(a / unit) * unit
+
+
+def _where(c: Any, a: Any, b: Any) -> Any:  # noqa: ANN401
+    if _has_array(c, a, b):
+        import numpy as np
+
+        return np.where(c, a, b)
+    return a if c else b
+
+
+def _maximum(a: Any, b: Any) -> Any:  # noqa: ANN401
+    if _has_array(a, b):
+        import numpy as np
+
+        return np.maximum(a, b)
+    return max(a, b)
+
+
+def _minimum(a: Any, b: Any) -> Any:  # noqa: ANN401
+    if _has_array(a, b):
+        import numpy as np
+
+        return np.minimum(a, b)
+    return min(a, b)
+
+
+def _ceil(a: Any) -> Any:  # noqa: ANN401
+    if _has_array(a):
+        import numpy as np
+
+        return np.ceil(a)
+    return float(math.ceil(a))
+
+
+_MEANING: dict[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    "where": _where,
+    "maximum": _maximum,
+    "minimum": _minimum,
+    "ceil": _ceil,
+}
+
+
+class Evaluator:
+    """
+    Sizes made ready to be evaluated often: each sub-expression once, in an order in which operands come first.
+
+    Attributes:
+        letters: Names that need a value.
+    """
+
+    def __init__(self, sizes: Sequence[Number]) -> None:
+        self._slots: list[Any] = []
+        self._letters: list[tuple[int, str]] = []
+        self._steps: list[tuple[int, Callable[..., Any], tuple[int, ...]]] = []
+        places: dict[Any, int] = {}
+        self._roots = [self._place(s, places) for s in sizes]
+        self.letters = tuple(name for _, name in self._letters)
+
+    def _place(self, size: Number, places: dict[Any, int]) -> int:
+        """The slot of *size*, made on first sight."""
+        key: Any = size if isinstance(size, Size) else ("value", float(size) if isinstance(size, (int, float)) else id(size))
+        if key in places:
+            return places[key]
+        if not isinstance(size, Size):
+            return self._slot(key, size, places)
+        if size.kind == "letter":
+            slot = self._slot(key, None, places)
+            self._letters.append((slot, size.args[0]))
+            return slot
+        operands = tuple(self._place(a, places) for a in size.args)
+        slot = self._slot(key, None, places)
+        self._steps.append((slot, _MEANING[size.kind], operands))
+        return slot
+
+    def _slot(self, key: object, value: object, places: dict[Any, int]) -> int:
+        places[key] = len(self._slots)
+        self._slots.append(value)
+        return places[key]
+
+    def __call__(self, values: Mapping[str, "Value"]) -> list["Value"]:
+        """The sizes' values, in the order given, where each letter has its value of *values*."""
+        slots = self._slots.copy()
+        for slot, name in self._letters:
+            slots[slot] = values[name]
+        for slot, meaning, operands in self._steps:
+            if len(operands) == 2:  # noqa: PLR2004  nearly all have two, and this is the inner loop of a plan
+                slots[slot] = meaning(slots[operands[0]], slots[operands[1]])
+            else:
+                slots[slot] = meaning(*[slots[o] for o in operands])
+        return [slots[r] for r in self._roots]
+
+
+def evaluate(sizes: Sequence[Number], values: Mapping[str, "Value"]) -> list["Value"]:
+    """
+    The values of *sizes* where each letter has its value of *values*.
+
+    Example:
+        >>> T, d = Size.letter("T"), Size.letter("d")
+        >>> evaluate([rounded(2.0 * T * d)], {"T": 3.0, "d": 100.0})
+        [1024.0]
+    """
+    return Evaluator(sizes)(values)

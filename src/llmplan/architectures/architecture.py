@@ -1,0 +1,162 @@
+"""
+Architecture: how a model of one kind is built from its configuration, said to an emitter.
+
+An architecture knows shapes, norms and wiring: what would be true in any framework. It knows no framework: how a verb
+is carried out is the runtime's. It is written once in letters: each number of its shape is a float or a
+:class:`~llmplan.program.size.Size`.
+"""
+
+import abc
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from llmplan.errors import SpecError, nearest
+from llmplan.program.emit import Emitter
+from llmplan.program.op import Tensor
+from llmplan.program.size import Number, Size
+
+#: No model has more of anything than this: it keeps arithmetic on sizes exact.
+_MOST = 1e12
+
+
+@attrs.frozen(kw_only=True)
+class Shape:
+    """
+    Numbers and structure of a model.
+
+    Fields that hold a :data:`~llmplan.program.size.Number` are sizes; all others are structure: what an ``if`` of the
+    architecture may look at.
+    """
+
+    hidden_size: Number
+    vocab_size: Number
+
+    def sizes(self) -> dict[str, float]:
+        """The sizes, by field name."""
+        return {f.name: float(getattr(self, f.name)) for f in attrs.fields(type(self)) if f.type is Number}
+
+    def structure(self) -> tuple[Hashable, ...]:
+        """All that is no size."""
+        return tuple(getattr(self, f.name) for f in attrs.fields(type(self)) if f.type is not Number)
+
+    def in_letters(self: "ShapeT") -> "ShapeT":
+        """The same shape, each size a letter."""
+        return attrs.evolve(self, **{name: Size.letter(name) for name in self.sizes()})
+
+
+ShapeT = TypeVar("ShapeT", bound=Shape)
+
+
+class Architecture(abc.ABC, Generic[ShapeT]):
+    """
+    A kind of model.
+
+    Attributes:
+        name: Its registry name; config.json's ``model_type`` where there is one.
+    """
+
+    llmplan_api = 1
+    name: str
+
+    @abc.abstractmethod
+    def shape(self, config: Mapping[str, Any]) -> ShapeT:
+        """
+        The shape that a configuration describes.
+
+        Raises:
+            SpecError: With all faults of the configuration, each with its key.
+        """
+
+    @abc.abstractmethod
+    def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:
+        """A description of each layer; like layers have equal ones."""
+
+    @abc.abstractmethod
+    def sequence_length(self, config: Mapping[str, Any]) -> int:
+        """The longest sequence that the model was made for. [token]"""
+
+    @abc.abstractmethod
+    def embed(self, e: Emitter, s: ShapeT) -> Tensor:
+        """All before the first layer; returns the residual stream."""
+
+    @abc.abstractmethod
+    def block(self, e: Emitter, s: ShapeT, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401  what layers() gave
+        """One layer; returns the residual stream."""
+
+    @abc.abstractmethod
+    def head(self, e: Emitter, s: ShapeT, x: Tensor) -> None:
+        """All after the last layer, the loss included."""
+
+
+class Reader:
+    """
+    Reads a configuration and gathers all its faults.
+
+    Args:
+        config: The configuration, as config.json has it.
+        where: What it is the configuration of, for messages.
+    """
+
+    def __init__(self, config: Mapping[str, Any], where: str) -> None:
+        self._config, self._where = config, where
+        self._faults: list[str] = []
+
+    def count(self, key: str, default: int | None = None, *, least: int = 1) -> int:
+        """A whole number of at least *least*."""
+        value = self._value(key, default)
+        if value is None:
+            return least
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or int(value) != value:  # noqa: PLR0124
+            return self._fault(f"expected a whole number, got {value!r} @ {key}", least)
+        if not least <= value <= _MOST:
+            return self._fault(f"expected a number from {least} to {_MOST:g}, got {value!r} @ {key}", least)
+        return int(value)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._config.get(key, default)
+        if not isinstance(value, bool):
+            return self._fault(f"expected true or false, got {value!r} @ {key}", default)
+        return value
+
+    def choice(self, key: str, choices: Sequence[str], default: str) -> str:
+        """One of a few words."""
+        value = self._config.get(key, default)
+        if value not in choices:
+            close = nearest(str(value), choices)
+            hint = f"; did you mean {close!r}?" if close else ""
+            return self._fault(f"expected one of {', '.join(choices)}, got {value!r}{hint} @ {key}", default)
+        return str(value)
+
+    def must(self, key: str, holds: object, message: str) -> None:
+        """Note a fault unless it *holds*."""
+        if not holds:
+            self._fault(f"{message} @ {key}", None)
+
+    def done(self) -> None:
+        """
+        Raise what was found.
+
+        Raises:
+            SpecError: If there are faults.
+        """
+        if self._faults:
+            raise SpecError(self._where, tuple(self._faults))
+
+    def _value(self, key: str, default: int | None) -> Any:  # noqa: ANN401  whatever the file holds
+        value = self._config.get(key)
+        if value is None and default is None:
+            self._fault(f"required field missing @ {key}", None)
+        return default if value is None else value
+
+    def _fault(self, message: str, value: Any) -> Any:  # noqa: ANN401
+        self._faults.append(message)
+        return value
+
+
+def aligned(head_dim: float) -> bool:
+    """Whether a head is a multiple of eight elements wide, as attention kernels want it."""
+    return math.isclose(head_dim % 8, 0.0)

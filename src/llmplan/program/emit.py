@@ -1,0 +1,283 @@
+"""
+Emitter: the verbs a model is written in, and the book of what they wrote.
+
+An architecture says ``h = e.norm(x); q = e.linear(h, out, name="q_proj")``; a runtime (:mod:`llmplan.runtimes`) derives
+from :class:`Emitter` and says how its code carries each verb out, by writing operations down. Casting is the emitter's
+policy, not a rewriting afterwards. What a linear layer is (plain, frozen and packed, with an adapter) is a function
+around a function (:mod:`llmplan.program.layer`).
+"""
+
+import abc
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+import attrs
+
+from llmplan.nouns.format import Format
+from llmplan.program.layer import Layer, plain
+from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
+from llmplan.program.size import Number
+from llmplan.program.stretch import Program, Stretch
+
+#: Parts of a model that can be recomputed. "block" is a whole layer, "attention" its attention half with the norm,
+#: "attention-core" the scores and values alone, "loss" a piece of a chunked loss.
+Part = Literal["block", "attention", "attention-core", "loss"]
+
+#: Where the casts between the weights' format and the compute format happen.
+Casts = Literal["none", "autocast", "at-use", "master-copy"]
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """
+    What an emitter must know of a job: sizes, and the structure that its choices depend on.
+
+    Attributes:
+        tokens: Tokens of a micro-batch.
+        sequence_length: Tokens of a sequence.
+        weights: Format of the weights as they lie in memory.
+        compute: Format of the factors of a matrix product.
+        casts: Where the casts between the two happen.
+        attention: "flash" (one kernel) or "eager" (scores made in full).
+        recompute: The part that is recomputed, or None.
+        loss_chunks: Pieces that the loss is computed in; 1 is at once.
+        adapters_only: Whether all but the adapters is frozen.
+    """
+
+    tokens: Number
+    sequence_length: Number
+    weights: str = "bf16"
+    compute: str = "bf16"
+    casts: Casts = "none"
+    attention: str = "flash"
+    recompute: Part | None = None
+    loss_chunks: int = 1
+    adapters_only: bool = False
+
+    @property
+    def sequences(self) -> Number:
+        """Sequences of a micro-batch."""
+        return self.tokens / self.sequence_length
+
+
+class HasTable(Protocol):
+    """A shape with a vocabulary."""
+
+    @property
+    def vocab_size(self) -> Number:
+        """Words."""
+
+    @property
+    def hidden_size(self) -> Number:
+        """Columns of the residual stream."""
+
+
+class Emitter(abc.ABC):
+    """
+    The verbs, and the book.
+
+    A tensor's rows are tokens (times heads where a norm goes over each head), its columns features. A runtime says how
+    each verb is carried out; what is written down below the verbs is the same for all.
+
+    Attributes:
+        job: What is asked of it.
+
+    Args:
+        job: What is asked of it.
+        layer: What a linear layer is.
+    """
+
+    def __init__(self, job: Job, layer: Layer = plain) -> None:
+        self.job = job
+        self._layer = layer
+        self._stretches: list[Stretch] = []
+        self._losses: list[Tensor] = []
+        self._constants: list[tuple[str, Number]] = []
+        self._items: list[Item] | Region = []
+        self._table: Tensor
+        self._remembered: dict[str, Tensor] = {}
+        self._cached_casts: dict[int, tuple[Region | None, Tensor]] = {}
+        self._rotary_format = job.weights
+
+    # -- the book ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def stretch(self, name: str, run: int | None = None) -> Iterator[None]:
+        """All that is said inside belongs to one stretch; *run* is the run whose middle it stands for."""
+        made = Stretch(name, run=run)
+        self._stretches.append(made)
+        self._items = made.items
+        yield
+
+    @contextlib.contextmanager
+    def region(self, part: Part) -> Iterator[None]:
+        """All that is said inside is *part* of the model, and under one recomputation if the job asks for that."""
+        outer = self._items
+        if isinstance(outer, Region) or part != (self.job.recompute if part != "loss" else "loss"):
+            yield
+            return
+        inner = Region(part)
+        outer.append(inner)
+        self._items = inner
+        yield
+        self._items = outer
+
+    @property
+    def place(self) -> Region | None:
+        """The region that is being written, or None."""
+        return self._items if isinstance(self._items, Region) else None
+
+    def program(self, repeats: Sequence[Number]) -> Program:
+        """What was said, where the middle of each run stands as often as *repeats* says."""
+        return Program(self._stretches, self._losses, self._constants, list(repeats))
+
+    def weight(  # noqa: PLR0913  a parameter has these
+        self,
+        rows: Number,
+        cols: Number,
+        *,
+        role: str,
+        name: str,
+        format: str | None = None,  # noqa: A002  the field's word
+        stored: Format | None = None,
+    ) -> Tensor:
+        """
+        A parameter of the model.
+
+        Args:
+            rows, cols: Its shape; one row for a vector.
+            role: What it is for: see :class:`~llmplan.program.op.Weight`.
+            name: Its name, for people.
+            format: Of its elements, where it is not the job's.
+            stored: The format that its bytes are packed in, where it is frozen and quantized.
+        """
+        trainable = role == "adapter" or not self.job.adapters_only
+        tensor = Tensor(rows, cols, format or self.job.weights, needs_gradient=trainable)
+        size = tensor.bytes if stored is None else stored.bytes(rows * cols)
+        tensor.weight = Weight(role, trainable=trainable, stored=size, name=name)
+        tensor.storage = Storage(size, name, "parameters")
+        self._stretches[-1].weights.append(tensor)
+        return tensor
+
+    def token_table(self, s: "HasTable", format: str | None = None) -> Tensor:  # noqa: A002  the field's word
+        """The embedding's parameter: a row for each word of the vocabulary."""
+        self._table = self.weight(s.vocab_size, s.hidden_size, role="embedding", name="embedding", format=format)
+        return self._table
+
+    def head_weight(self, s: "HasTable", *, tied: bool) -> Tensor:
+        """The output head's parameter: the embedding's where they are *tied*."""
+        return self._table if tied else self.weight(s.vocab_size, s.hidden_size, role="head", name="head")
+
+    def remember(self, name: str, x: Tensor) -> None:
+        """Keep *x* for a later verb."""
+        self._remembered[name] = x
+
+    def recall(self, name: str) -> Tensor:
+        """What was remembered."""
+        return self._remembered[name]
+
+    def constant(self, label: str, size: Number) -> None:
+        """Bytes that are there all the time and no parameter. [byte]"""
+        self._constants.append((label, size))
+
+    def write(self, op: Op) -> Op:
+        """Put *op* down as the next operation."""
+        self._items.append(op)  # type: ignore[arg-type]  a region holds operations only, and that is what this is
+        return op
+
+    # -- the verbs --------------------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def inputs(self) -> None:
+        """The batch as it lies on the device."""
+
+    @abc.abstractmethod
+    def embedding(self, table: Tensor) -> Tensor:
+        """The rows of *table* that the tokens name."""
+
+    @abc.abstractmethod
+    def positions(self, table: Tensor) -> Tensor:
+        """The rows of *table* for each position: one sequence long."""
+
+    @abc.abstractmethod
+    def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
+        """The tables of cosines and sines, in *format* or that of the weights."""
+
+    @abc.abstractmethod
+    def norm(self, x: Tensor, kind: Literal["rms", "layer"], *, weighted: bool, name: str = "norm") -> Tensor:
+        """A norm over the columns; a layer norm has a bias where it is weighted."""
+
+    @abc.abstractmethod
+    def head_norm(self, x: Tensor, heads: Number, *, weighted: bool, name: str = "norm") -> Tensor:
+        """An RMS norm over the columns of each head."""
+
+    def linear(self, x: Tensor, out: Number, *, name: str, bias: bool = False) -> Tensor:
+        """A linear layer of the model, with a weight of its own, as the job has them."""
+        return self._layer(self, x, out, name=name, bias=bias)
+
+    @abc.abstractmethod
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The product of *x* with the transposed *weight*."""
+
+    @abc.abstractmethod
+    def unpacked_product(self, x: Tensor, weight: Tensor, stored: Format, bias: Tensor | None = None) -> Tensor:
+        """The same for a frozen weight that is unpacked to the compute format while the product runs."""
+
+    @abc.abstractmethod
+    def split(self, x: Tensor, parts: int) -> list[Tensor]:
+        """Views of equal shares of the columns."""
+
+    @abc.abstractmethod
+    def first_columns(self, x: Tensor, cols: Number) -> Tensor:
+        """A view of the first columns."""
+
+    @abc.abstractmethod
+    def rotary(self, x: Tensor) -> Tensor:
+        """Rotary position embedding."""
+
+    @abc.abstractmethod
+    def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:
+        """A product with one learned number."""
+
+    @abc.abstractmethod
+    def gated(self, x: Tensor, gate: Tensor, heads: Number) -> Tensor:
+        """A product with one number a token and head."""
+
+    @abc.abstractmethod
+    def next_to(self, x: Tensor, gate: Tensor) -> Tensor:
+        """*x* plus, for each token but the first, the gated vector of the token before it."""
+
+    @abc.abstractmethod
+    def scale(self, x: Tensor) -> Tensor:
+        """A product with a plain number."""
+
+    @abc.abstractmethod
+    def attention(  # noqa: PLR0913  attention has these
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        *,
+        heads: Number,
+        kv_heads: Number,
+        grouped: bool,
+        window: Number | None = None,
+    ) -> Tensor:
+        """Causal attention; *grouped* where key-value heads serve several query heads."""
+
+    @abc.abstractmethod
+    def activation(self, x: Tensor, kind: Literal["gelu", "silu", "relu2", "sigmoid"]) -> Tensor:
+        """A function of each element."""
+
+    @abc.abstractmethod
+    def plus(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
+        """A sum; *broadcast* where b has fewer rows."""
+
+    @abc.abstractmethod
+    def times(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
+        """A product; *broadcast* where b is smaller."""
+
+    @abc.abstractmethod
+    def loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> None:
+        """Logits by the *head* and the cross-entropy of the next token."""

@@ -1,0 +1,287 @@
+"""
+The walk: a program run as autograd runs it, logging what lives and dies.
+
+Every rule here is autograd's or the allocator's; none is a model's or a framework script's:
+
+- Forward, a storage dies at its last use, unless a derivative, a recomputation, autocast's cache or the script's own
+  variable holds it.
+- Backward runs in reverse. A gradient is added in place where its buffer alone holds the old one and it is no view. A
+  linear layer's gradients are views of a product, so the first sum of two of them is a third tensor.
+- All uses of a weight come together before its ``.grad`` sees the gradient.
+- A recomputed region keeps its inputs, runs again before its backward, and stops at the last tensor that is needed.
+
+The log is a list of events, each a storage that came or went, stretch by stretch. Everything that is said about memory
+is read off that log; :mod:`llmplan.program.rows` makes the closed form of it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import attrs
+
+from llmplan.program.op import Category, Item, Op, Region, Storage, Tensor
+from llmplan.program.size import Number
+from llmplan.program.stretch import Program, Stretch
+
+#: What becomes of a weight's gradient when all its uses have come in: it stays until the step; the optimizer or the
+#: buffer that is already there takes it at once; or a shard of it stays, as ZeRO-2 has it.
+GradientFate = Literal["stays", "taken", "sharded"]
+
+#: Which part of a step a stretch's events belong to. "release" is the end of the forward, when the script's variables
+#: and autocast's cache let go: stretch by stretch, so that it repeats as the stretches do.
+Phase = Literal["forward", "release", "backward"]
+
+
+@attrs.frozen
+class Event:
+    """
+    A storage that comes (``sign`` 1) or goes (-1).
+
+    Attributes:
+        bytes: Its size. [byte]
+        sign: 1 or -1.
+        category: What it is for.
+        label: The operation that made it.
+    """
+
+    bytes: Number
+    sign: int
+    category: Category
+    label: str
+
+
+@attrs.frozen
+class Passage:
+    """
+    One stretch in one phase.
+
+    Attributes:
+        stretch: Its name.
+        phase: Which phase.
+        run: Index of the run whose middle it is, or None.
+        events: What came and went, in order.
+    """
+
+    stretch: str
+    phase: Phase
+    run: int | None
+    events: list[Event]
+
+
+def walk(program: Program, *, fate: GradientFate = "stays", shards: Number = 1.0) -> list[Passage]:
+    """
+    Run *program* forward and backward, once.
+
+    Args:
+        program: What to run.
+        fate: What becomes of a weight's gradient.
+        shards: Devices that share a gradient where it is sharded.
+
+    Returns:
+        The passages in the order in which they happen.
+    """
+    return _Walk(program, fate, shards).run()
+
+
+class _Walk:
+    """The state of a run: who holds what, and which gradients there are."""
+
+    def __init__(self, program: Program, fate: GradientFate, shards: Number) -> None:
+        self._program, self._fate, self._shards = program, fate, shards
+        self._events: list[Event] = []
+        self._passages: list[Passage] = []
+        self._local: dict[int, Storage] = {}  # made in the forward and not yet past its last use
+        self._gradients: dict[int, Storage] = {}  # by id of the tensor
+        self._from_product: set[int] = set()  # tensors whose gradient is a view of a matrix product
+        self._uses_left: dict[int, int] = {}  # of weights
+
+    def run(self) -> list[Passage]:
+        stretches = self._program.stretches
+        every = [op for s in stretches for op in s.operations()]
+        _categorise(stretches)
+        for op in every:
+            for x, _ in op.gradients:
+                if x.weight:
+                    self._uses_left[id(x)] = self._uses_left.get(id(x), 0) + 1
+        last = _last_uses(every)
+        for s in stretches:
+            self._begin(s, "forward")
+            for item in s.items:
+                self._forward(item, last)
+        for s in stretches:
+            self._begin(s, "release")
+            for op in s.operations():
+                for storage in op.made():
+                    self._forget(storage)
+        self._begin(stretches[-1], "backward")
+        self._seed()
+        for s in reversed(stretches):
+            if s is not stretches[-1]:
+                self._begin(s, "backward")
+            for item in reversed(s.items):
+                self._backward(item)
+        return self._passages
+
+    def _begin(self, stretch: Stretch, phase: Phase) -> None:
+        self._events = []
+        self._passages.append(Passage(stretch.name, phase, stretch.run, self._events))
+
+    # -- who holds what ---------------------------------------------------------------------------------------------
+
+    def _log(self, storage: Storage, sign: int) -> None:
+        self._events.append(Event(storage.bytes, sign, storage.category, storage.label))
+
+    def _hold(self, storage: Storage) -> None:
+        if storage.holders == 0:
+            self._log(storage, 1)
+        storage.holders += 1
+
+    def _drop(self, storage: Storage) -> None:
+        storage.holders -= 1
+        if storage.holders == 0:
+            self._log(storage, -1)
+
+    def _forget(self, storage: Storage) -> None:
+        """The forward has no more use for it."""
+        if self._local.pop(id(storage), None):
+            self._drop(storage)
+
+    def _pass_through(self, sizes: Iterable[Number], label: str) -> None:
+        """Workspaces that are there together, and gone again."""
+        spaces = [Storage(size, label) for size in sizes]
+        for s in spaces:
+            self._log(s, 1)
+        for s in spaces:
+            self._log(s, -1)
+
+    # -- forward ----------------------------------------------------------------------------------------------------
+
+    def _forward(self, item: Item, last: dict[int, list[Storage]]) -> None:
+        if isinstance(item, Region):
+            for storage in item.inputs():
+                self._hold(storage)
+            for op in item:
+                self._execute(op, last, keep=False)
+        else:
+            self._execute(item, last, keep=True)
+
+    def _execute(self, op: Op, last: dict[int, list[Storage]], *, keep: bool, recomputing: bool = False) -> None:
+        if op.again and not recomputing:
+            return
+        for storage in op.made():
+            if id(storage) not in self._local:
+                self._hold(storage)
+                self._local[id(storage)] = storage
+        if op.workspace is not 0.0:  # noqa: F632  a Size has no truth; the default is this very object
+            self._pass_through([op.workspace], op.name)
+        if keep:
+            for tensor in op.keeps:
+                self._hold(tensor.storage)
+        for storage in last.get(id(op), ()):
+            self._forget(storage)
+
+    def _recompute(self, region: Region) -> None:
+        """Run a region again until the last tensor that is needed is there."""
+        stop, last = region.last_needed(), _last_uses(region)
+        if stop is None:
+            return
+        for op in region:
+            if op is stop and not any(k is o for o in op.outputs for k in op.keeps):
+                for tensor in op.keeps:  # what it keeps is there: it need not run
+                    self._hold(tensor.storage)
+                break
+            self._execute(op, last, keep=True, recomputing=True)
+            if op is stop:
+                break
+        for storage in list(self._local.values()):
+            self._forget(storage)
+
+    # -- backward ---------------------------------------------------------------------------------------------------
+
+    def _seed(self) -> None:
+        for loss in self._program.losses:
+            gradient = Storage(4.0, "gradient of the loss")
+            self._hold(gradient)
+            self._gradients[id(loss)] = gradient
+
+    def _backward(self, item: Item) -> None:
+        if isinstance(item, Region):
+            self._recompute(item)
+            for op in reversed(item):
+                self._derive(op)
+            for storage in item.inputs():
+                self._drop(storage)
+        else:
+            self._derive(item)
+
+    def _derive(self, op: Op) -> None:
+        """One derivative: gradients of the inputs are made, what was kept is let go."""
+        incoming = [self._gradients.pop(id(o)) for o in op.outputs if id(o) in self._gradients]
+        made = [(x, incoming[0] if how == "same" else self._new_gradient(x, op)) for x, how in op.gradients]
+        for _, storage in made:
+            self._hold(storage)
+        self._pass_through(op.backward_workspaces, f"{op.name} backward")
+        for tensor in op.keeps:
+            self._drop(tensor.storage)
+        for storage in incoming:
+            self._drop(storage)
+        if op.name == "linear":
+            self._from_product.update(id(x.node) for x, _ in op.gradients if id(x.node) not in self._gradients)
+        for x, storage in made:
+            self._accumulate(x.node, storage)
+
+    def _new_gradient(self, x: Tensor, op: Op) -> Storage:
+        if x.weight and self._fate == "stays":
+            return Storage(x.bytes, f"gradient of {x.weight.name}", "gradients")
+        return Storage(x.bytes, f"{op.name} backward")
+
+    def _accumulate(self, x: Tensor, new: Storage) -> None:
+        """Add *new* to what has come in for *x* so far."""
+        old = self._gradients.get(id(x))
+        if old is None:
+            self._gradients[id(x)] = new
+        elif old.holders == 1 and id(x) not in self._from_product:
+            self._drop(new)
+        else:
+            total = Storage(x.bytes, new.label, new.category)
+            self._hold(total)
+            self._drop(old)
+            self._drop(new)
+            self._gradients[id(x)] = total
+            self._from_product.discard(id(x))
+        if x.weight:
+            self._use_is_done(x)
+
+    def _use_is_done(self, weight: Tensor) -> None:
+        self._uses_left[id(weight)] -= 1
+        if self._uses_left[id(weight)] or self._fate == "stays":
+            return
+        self._drop(self._gradients.pop(id(weight)))
+        if self._fate == "sharded":
+            self._hold(Storage(weight.bytes / self._shards, f"gradient of {weight.weight.name}", "gradients"))  # type: ignore[union-attr]
+
+
+def _categorise(stretches: Sequence[Stretch]) -> None:
+    """What a derivative or a recomputation needs of the forward are activations; the rest is temporary."""
+    for s in stretches:
+        for item in s.items:
+            if isinstance(item, Region):
+                for storage in item.inputs():
+                    storage.category = "activations"
+        for op in s.operations():
+            for tensor in op.keeps:
+                tensor.storage.category = "activations"
+
+
+def _last_uses(ops: Sequence[Op]) -> dict[int, list[Storage]]:
+    """For each operation (by id) the storages made among *ops* that it is the last to use."""
+    made: dict[int, Storage] = {}
+    user: dict[int, Op] = {}
+    for op in ops:
+        made.update((id(s), s) for s in op.made())
+        user.update((id(t.storage), op) for t in (*op.inputs, *op.outputs) if id(t.storage) in made)
+    ends: dict[int, list[Storage]] = {}
+    for key, op in user.items():
+        if not made[key].to_the_end:
+            ends.setdefault(id(op), []).append(made[key])
+    return ends
