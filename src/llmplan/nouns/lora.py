@@ -1,0 +1,37 @@
+"""LoRA: a low-rank adapter that is trained while the model stays as it is."""
+
+from typing import Annotated, Literal
+
+from llmplan.nouns._check import Between, Name, Positive
+from llmplan.nouns._noun import Noun, noun
+
+
+@noun
+class LoRA(Noun):
+    """
+    Two thin matrices beside each chosen linear layer: y = W x + (alpha / rank) B A x [1]_.
+
+    Attributes:
+        rank: Rows of A and columns of B.
+
+        alpha: The numerator of the scale. It changes results, and neither memory nor time.
+
+        targets: Names of the linear layers that get an adapter, such as ``("q_proj", "v_proj")``, or "all-linear":
+            all of them but the output head.
+
+    Raises:
+        SpecError: A field has a value that it cannot have.
+
+    Example:
+        >>> LoRA(rank=16)
+        LoRA(rank=16)
+
+    References:
+        .. [1] E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models," 2021. arXiv:2106.09685
+
+    .. versionadded:: 0.1.0
+    """
+
+    rank: Annotated[int, Between(1, 1e6)]
+    alpha: Positive = 16.0
+    targets: Literal["all-linear"] | tuple[Name, ...] = "all-linear"
