@@ -110,7 +110,7 @@ class Op:
         inputs, outputs: Tensors.
         keeps: Tensors that its derivative needs.
         gradients: Each input that gets one, and how.
-        workspace: Bytes that it takes while it runs forward. [byte]
+        workspace: Bytes that it takes while it runs forward; None for none. [byte]
         backward_workspaces: The same for its derivative: each taken while all are. [byte]
         forward, backward: Kernels that it launches.
         again: Whether it runs in a recomputation only, because the first run found its result in a cache.
@@ -137,7 +137,7 @@ class Op:
         *,
         keeps: Sequence[Tensor] = (),
         gradients: Sequence[tuple[Tensor, Passing]] = (),
-        workspace: Number = 0.0,
+        workspace: Number | None = None,
         backward_workspaces: Sequence[Number] = (),
         forward: Sequence[Kernel] | None = None,
         backward: Sequence[Kernel] | None = None,

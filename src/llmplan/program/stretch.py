@@ -34,6 +34,10 @@ class Stretch:
         """All operations, those in regions among them."""
         return operations(self.items)
 
+    def used(self) -> list[Tensor]:
+        """Parameters that its operations read, wherever they are made."""
+        return list({id(t): t for op in self.operations() for t in op.inputs if t.weight}.values())
+
 
 @attrs.define
 class Program:

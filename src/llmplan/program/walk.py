@@ -14,7 +14,8 @@ The log is a list of events, each a storage that came or went, stretch by stretc
 is read off that log; :mod:`llmplan.program.rows` makes the closed form of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
 from typing import Literal
 
 import attrs
@@ -68,26 +69,43 @@ class Passage:
     events: list[Event]
 
 
-def walk(program: Program, *, fate: GradientFate = "stays", shards: Number = 1.0) -> list[Passage]:
+@attrs.frozen(kw_only=True)
+class Habits:
+    """
+    What is done around autograd's own doing.
+
+    Attributes:
+        fate: What becomes of a weight's gradient when all its uses have come in.
+        shards: Devices that share parameters and gradients where they are sharded.
+        gathers: Whether a stretch's sharded parameters are gathered before it runs and let go after (ZeRO-3, FSDP).
+        step: Bytes that the optimizer takes for a moment when it runs in backward, for one weight. [byte]
+    """
+
+    fate: GradientFate = "stays"
+    shards: Number = 1.0
+    gathers: bool = False
+    step: Callable[[Tensor], Number] | None = None
+
+
+def walk(program: Program, habits: Habits | None = None) -> list[Passage]:
     """
     Run *program* forward and backward, once.
 
     Args:
         program: What to run.
-        fate: What becomes of a weight's gradient.
-        shards: Devices that share a gradient where it is sharded.
+        habits: What is done around it; nothing where left out.
 
     Returns:
         The passages in the order in which they happen.
     """
-    return _Walk(program, fate, shards).run()
+    return _Walk(program, habits or Habits()).run()
 
 
 class _Walk:
     """The state of a run: who holds what, and which gradients there are."""
 
-    def __init__(self, program: Program, fate: GradientFate, shards: Number) -> None:
-        self._program, self._fate, self._shards = program, fate, shards
+    def __init__(self, program: Program, habits: Habits) -> None:
+        self._program, self._habits = program, habits
         self._events: list[Event] = []
         self._passages: list[Passage] = []
         self._local: dict[int, Storage] = {}  # made in the forward and not yet past its last use
@@ -106,8 +124,9 @@ class _Walk:
         last = _last_uses(every)
         for s in stretches:
             self._begin(s, "forward")
-            for item in s.items:
-                self._forward(item, last)
+            with self._gathered(s):
+                for item in s.items:
+                    self._forward(item, last)
         for s in stretches:
             self._begin(s, "release")
             for op in s.operations():
@@ -118,9 +137,23 @@ class _Walk:
         for s in reversed(stretches):
             if s is not stretches[-1]:
                 self._begin(s, "backward")
-            for item in reversed(s.items):
-                self._backward(item)
+            with self._gathered(s):
+                for item in reversed(s.items):
+                    self._backward(item)
         return self._passages
+
+    @contextlib.contextmanager
+    def _gathered(self, stretch: Stretch) -> Iterator[None]:
+        """The stretch's parameters whole, as long as it runs, where they are sharded."""
+        if not self._habits.gathers:
+            yield
+            return
+        whole = [Storage(w.weight.stored, "gathered parameters", "parameters") for w in stretch.used() if w.weight]
+        for storage in whole:
+            self._hold(storage)
+        yield
+        for storage in whole:
+            self._drop(storage)
 
     def _begin(self, stretch: Stretch, phase: Phase) -> None:
         self._events = []
@@ -172,7 +205,7 @@ class _Walk:
             if id(storage) not in self._local:
                 self._hold(storage)
                 self._local[id(storage)] = storage
-        if op.workspace is not 0.0:  # noqa: F632  a Size has no truth; the default is this very object
+        if op.workspace is not None:
             self._pass_through([op.workspace], op.name)
         if keep:
             for tensor in op.keeps:
@@ -231,7 +264,7 @@ class _Walk:
             self._accumulate(x.node, storage)
 
     def _new_gradient(self, x: Tensor, op: Op) -> Storage:
-        if x.weight and self._fate == "stays":
+        if x.weight and self._habits.fate == "stays":
             return Storage(x.bytes, f"gradient of {x.weight.name}", "gradients")
         return Storage(x.bytes, f"{op.name} backward")
 
@@ -254,11 +287,14 @@ class _Walk:
 
     def _use_is_done(self, weight: Tensor) -> None:
         self._uses_left[id(weight)] -= 1
-        if self._uses_left[id(weight)] or self._fate == "stays":
+        if self._uses_left[id(weight)] or self._habits.fate == "stays":
             return
+        if self._habits.step:
+            self._pass_through([self._habits.step(weight)], "optimizer in backward")
         self._drop(self._gradients.pop(id(weight)))
-        if self._fate == "sharded":
-            self._hold(Storage(weight.bytes / self._shards, f"gradient of {weight.weight.name}", "gradients"))  # type: ignore[union-attr]
+        if self._habits.fate == "sharded" and weight.weight:
+            shard = weight.bytes / self._habits.shards
+            self._hold(Storage(shard, f"gradient of {weight.weight.name}", "gradients"))
 
 
 def _categorise(stretches: Sequence[Stretch]) -> None:

@@ -1,0 +1,126 @@
+"""
+Tracing: an architecture says its model to a runtime's emitter, the walk runs what comes out, once a structure.
+
+Here architectures and runtimes meet. A trace belongs to a *structure* (all that an ``if`` may look at) and is kept;
+its sizes are letters, which :mod:`llmplan.evaluating.memory` gives their values.
+"""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import attrs
+
+from llmplan.architectures.architecture import Architecture, Shape
+from llmplan.nouns.format import Format
+from llmplan.program.emit import Emitter, Job
+from llmplan.program.layer import Layer, packed, plain, with_lora
+from llmplan.program.op import Tensor
+from llmplan.program.rows import Rows
+from llmplan.program.size import Number, Size
+from llmplan.program.stretch import Program, Run
+from llmplan.program.walk import GradientFate, Habits, Passage, walk
+from llmplan.program.optimizer import Rule
+
+#: A run of more repetitions than this is walked as its first, its middle and its last.
+_WALKED = 3
+
+TOKENS, SEQUENCE, SHARDS, RANK = (Size.letter(n) for n in ("tokens", "sequence_length", "shards", "lora_rank"))
+
+
+@attrs.frozen(kw_only=True)
+class Structure:
+    """
+    All that decides which operations there are, and in which order things live and die.
+
+    Attributes:
+        architecture: Who says the model.
+        emitter: Who carries the verbs out.
+        shape: The model's shape in letters.
+        runs: Descriptions of the layers; a run longer than three stands for any longer one.
+        job: The emitter's job, in letters.
+        stored: Format that frozen matrices are packed in, or None.
+        lora: Whether linear layers have adapters.
+        fate: What becomes of gradients.
+        gathers: Whether parameters are gathered for each stretch.
+        steps_in_backward: The optimizer, where it runs in backward.
+    """
+
+    architecture: Architecture[Any]
+    emitter: Callable[..., Emitter]
+    shape: Shape
+    runs: tuple[Run, ...]
+    job: Job
+    stored: Format | None = None
+    lora: bool = False
+    fate: GradientFate = "stays"
+    gathers: bool = False
+    steps_in_backward: Rule | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Trace:
+    """
+    What a structure comes to.
+
+    Attributes:
+        program: The operations.
+        passages: The walk's log.
+        rows: Its closed form.
+    """
+
+    program: Program
+    passages: list[Passage]
+    rows: Rows
+
+
+def repeats(runs: tuple[Run, ...]) -> dict[str, float]:
+    """How often the middle of each run stands, by letter."""
+    return {f"n{i}": float(run.repeat - 2) for i, run in enumerate(runs) if run.repeat >= _WALKED}
+
+
+def shortened(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """Runs as structure: a longer one stands for three repetitions."""
+    return tuple(attrs.evolve(run, repeat=min(run.repeat, _WALKED)) for run in runs)
+
+
+@functools.lru_cache(maxsize=4096)
+def trace(structure: Structure) -> Trace:
+    """The program of a *structure*, its walk and its closed form."""
+    program = emit(structure)
+    s = structure
+    step = s.steps_in_backward
+    habits = Habits(
+        fate=s.fate,
+        shards=SHARDS,
+        gathers=s.gathers,
+        step=None if step is None else lambda w: step.temporary_bytes([(w, 1.0)]),
+    )
+    passages = walk(program, habits)
+    return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))
+
+
+def emit(s: Structure) -> Program:
+    """The architecture's model, said to the runtime's emitter stretch by stretch."""
+    e = s.emitter(s.job, layer(s))
+    middles: list[Number] = []
+    with e.stretch("embedding"):
+        e.inputs()
+        x = s.architecture.embed(e, s.shape)
+    for index, run in enumerate(s.runs):
+        for i in range(run.repeat):
+            middle = run.repeat == _WALKED and i == 1
+            if middle:
+                middles.append(Size.letter(f"n{index}"))
+            with e.stretch(f"layers {index}.{('first', 'middle', 'last')[i]}", len(middles) - 1 if middle else None):
+                for description in run.period:
+                    x = s.architecture.block(e, s.shape, x, description)
+    with e.stretch("loss"):
+        s.architecture.head(e, s.shape, x)
+    return e.program(middles)
+
+
+def layer(s: Structure) -> Layer:
+    """What a linear layer is in this structure."""
+    base = plain if s.stored is None else packed(s.stored)
+    return with_lora(base, RANK) if s.lora else base
