@@ -10,6 +10,9 @@ V = TypeVar("V", covariant=True)
 
 _DEEPEST = 32
 
+NULL: Mapping[str, bool] = {"null": True}
+"""How a null is written where a language has none."""
+
 
 class Table(Mapping[K, V]):
     """
@@ -90,6 +93,8 @@ def freeze(value: Any, *, depth: int = _DEEPEST) -> Any:  # noqa: ANN401  whatev
     """
     Plain data made unchangeable: dict to :class:`Table`, list to tuple, all the way down.
 
+    ``{"null": True}`` becomes None: TOML has no null, and in a config.json a null says something else than an absent key.
+
     Args:
         value: What JSON or TOML can say: text, numbers, booleans, None, lists, dicts with text keys.
 
@@ -110,6 +115,8 @@ def freeze(value: Any, *, depth: int = _DEEPEST) -> Any:  # noqa: ANN401  whatev
         msg = f"lists and tables lie more than {_DEEPEST} deep inside one another"
         raise ValueError(msg)
     if isinstance(value, Mapping):
+        if value == NULL:
+            return None
         return Table({_text(key): freeze(item, depth=depth - 1) for key, item in value.items()})
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item, depth=depth - 1) for item in value)

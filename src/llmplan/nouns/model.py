@@ -1,12 +1,23 @@
 """Model: an architecture's name and a shape, under config.json's own names."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from llmplan.errors import UnknownNameError
 from llmplan.nouns._check import Between, Frozen, Name
 from llmplan.nouns._noun import Noun, noun
 from llmplan.sources import Source
+
+# What no model is without: zero of it is a slip. Under the names of several families, as a config keeps its own.
+_NEVER_ZERO = re.compile(
+    r"(num_(hidden_|encoder_|decoder_)?layers|n_layers?|hidden_size|n_embd|d_model|vocab_size|num_attention_heads|n_heads?"
+    r"|num_key_value_heads|head_dim|max_position_embeddings|n_positions|n_ctx)"
+)
+# What counts something, so that a fraction or a negative number of it is a slip. A window of -1 is no window.
+_COUNT = re.compile(r"(num|n)_(?!.*window).*|(?!.*window).*_(size|dim|layers|heads|experts)")
+_MOST_LAYERS = 1e6
+_MOST = 1e12
 
 
 @noun
@@ -48,6 +59,10 @@ class Model(Noun):
     num_parameters_published: Annotated[int, Between(1, 1e18)] | None = None
     source: Source
 
+    def _contradictions(self) -> Iterable[str]:
+        for path, message in _impossible(self.config):
+            yield f"{message} @ Model.config{path}"
+
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401  whatever config.json says
         """
         The item *key* of the shape.
@@ -66,3 +81,28 @@ class Model(Noun):
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
         """The item *key* of the shape, or *default* where it does not say."""
         return self.config.get(key, default)
+
+
+def _impossible(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """The counts that no model can have, as (path, message), by the names of the keys alone."""
+    for key, value in config.items():
+        here = f"{path}.{key}"
+        if isinstance(value, Mapping):
+            yield from _impossible(value, here)
+        elif _NEVER_ZERO.fullmatch(key):
+            yield from ((here, message) for message in _uncountable(value, 1, _MOST_LAYERS if "layer" in key else _MOST))
+        elif _COUNT.fullmatch(key) and _is_number(value):
+            yield from ((here, message) for message in _uncountable(value, 0, _MOST))
+
+
+def _is_number(value: object) -> bool:
+    items = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
+
+
+def _uncountable(value: object, least: int, most: float) -> Iterator[str]:
+    # Some families say a count for each layer, and a null leaves it to the family.
+    for item in value if isinstance(value, tuple) else (value,):
+        whole = isinstance(item, (int, float)) and not isinstance(item, bool) and item == item // 1
+        if item is not None and not (whole and least <= item <= most):
+            yield f"expected a whole number from {least} to {most:g}, got {item!r:.80}"
