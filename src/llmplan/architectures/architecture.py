@@ -78,6 +78,10 @@ class Architecture(abc.ABC, Generic[ShapeT]):
     def sequence_length(self, config: Mapping[str, Any]) -> int:
         """The longest sequence that the model was made for. [token]"""
 
+    def position_limit(self, config: Mapping[str, Any]) -> int | None:  # noqa: ARG002  a few architectures have one
+        """The length that no sequence can pass, where positions are rows of a table; None where they are not."""
+        return None
+
     @abc.abstractmethod
     def embed(self, e: Emitter, s: ShapeT) -> Tensor:
         """All before the first layer; returns the residual stream."""

@@ -67,6 +67,10 @@ class Gpt2(Architecture[Gpt2Shape]):
         """As many tokens as there are positions."""
         return Reader(config, self.name).count("n_positions", 1024)
 
+    def position_limit(self, config: Mapping[str, Any]) -> int | None:
+        """As many tokens as there are positions."""
+        return self.sequence_length(config)
+
     def embed(self, e: Emitter, s: Gpt2Shape) -> Tensor:
         """Tokens' rows plus positions' rows."""
         x = e.embedding(e.token_table(s))

@@ -44,6 +44,7 @@ class Structure:
         fate: What becomes of gradients.
         gathers: Whether parameters are gathered for each stretch.
         steps_in_backward: The optimizer, where it runs in backward.
+        visits_in_backward: Whether a weight's optimizer states come from the host for its step in backward.
     """
 
     architecture: Architecture[Any]
@@ -56,6 +57,7 @@ class Structure:
     fate: GradientFate = "stays"
     gathers: bool = False
     steps_in_backward: Rule | None = None
+    visits_in_backward: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -89,15 +91,27 @@ def trace(structure: Structure) -> Trace:
     """The program of a *structure*, its walk and its closed form."""
     program = emit(structure)
     s = structure
-    step = s.steps_in_backward
     habits = Habits(
         fate=s.fate,
         shards=SHARDS,
         gathers=s.gathers,
-        step=None if step is None else lambda w: step.temporary_bytes([(w, 1.0)]),
+        step=_step(s),
     )
     passages = walk(program, habits)
     return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))
+
+
+def _step(s: Structure) -> Callable[[Tensor], Number] | None:
+    """What the optimizer takes for one weight when it runs in backward. [byte]"""
+    rule = s.steps_in_backward
+    if rule is None:
+        return None
+
+    def taken(weight: Tensor) -> Number:
+        visit = rule.state_bytes(weight) if s.visits_in_backward else 0.0
+        return rule.temporary_bytes([(weight, 1.0)]) + visit
+
+    return taken
 
 
 def emit(s: Structure) -> Program:

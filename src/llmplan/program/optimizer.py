@@ -9,6 +9,7 @@ from typing import Literal
 
 import attrs
 
+from llmplan.program.kernel import Kernel, Matmul
 from llmplan.program.op import ELEMENT_BYTES, Tensor
 from llmplan.program.size import Number, ceil, maximum, minimum, rounded, where
 
@@ -79,6 +80,18 @@ class Rule:
             # The square roots of all second moments at once.
             return _total(rounded(w.bytes) * n for w, n in weights)
         return 0.0 if self.implementation == "fused" else _largest(2.0 * rounded(w.bytes) for w, _ in weights)
+
+
+    def products(self, weight: Tensor) -> list[Kernel]:
+        """Matrix products of one Newton-Schulz step of Muon for *weight*, none for other optimizers."""
+        if self.algorithm != "muon" or not is_hidden_matrix(weight):
+            return []
+        short, long = minimum(weight.rows, weight.cols), maximum(weight.rows, weight.cols)
+        return [
+            Matmul(m=short, n=short, k=long),
+            Matmul(m=short, n=short, k=short),
+            Matmul(m=short, n=long, k=short),
+        ]
 
 
 def is_hidden_matrix(weight: Tensor) -> bool:

@@ -1,0 +1,226 @@
+"""
+Memory: the peak of a training step, split by what it is for, and what lies beside it on the device.
+
+The peak is the walk's, to the byte (:mod:`llmplan.program`). What PyTorch's counters do not see (the driver's context,
+communication buffers) are estimates with names of their own: :mod:`llmplan.evaluating.overheads`.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.setup import Setup, setup_of, sizes_of
+from llmplan.evaluating.tracing import SHARDS, Trace, trace
+from llmplan.program.op import Category, Tensor
+from llmplan.program.rows import Part
+from llmplan.program.size import Evaluator, Number, maximum, rounded
+
+if TYPE_CHECKING:
+    from llmplan.program.size import Value
+
+_SHARDED_STATES, _SHARDED_GRADIENTS, _SHARDED_PARAMETERS = 1, 2, 3
+
+
+@attrs.frozen(kw_only=True)
+class Standing:
+    """
+    What is there from the beginning of a step to its end, and what the optimizer's step adds. [byte]
+
+    Attributes:
+        parameters: Weights as they lie on this rank.
+        optimizer: States on the device.
+        other: Batch, tables, masks.
+        accumulated: Gradients that are there while the next micro-batch runs; 0 without accumulation.
+        buckets: Buffers that gradients are sent from.
+        gradients: All gradients when backward is done; 0 where the optimizer uses them up in backward.
+        step: What the optimizer takes for a moment.
+        host: States in the host's memory.
+        states: Optimizer states wherever they live: what the first step lacks until its end.
+    """
+
+    parameters: Number
+    optimizer: Number
+    other: Number
+    accumulated: Number
+    buckets: Number
+    gradients: Number
+    step: Number
+    host: Number
+    states: Number
+
+
+@attrs.frozen(kw_only=True)
+class Memory:
+    """
+    Memory of one rank in one training step. [byte]
+
+    Attributes:
+        peak: The most that lives at once, as ``torch.cuda.max_memory_allocated`` counts it.
+        first_step_peak: The same for the first step, which makes the optimizer's states only at its end.
+        parts: What lives at the peak, largest first.
+        phase: When: "forward", "release" (the end of the forward), "backward" or "optimizer".
+        moment: What came last, for people.
+        saved_for_backward: Activations kept when the forward has ended, without copies of weights.
+        saved_weight_casts: Copies of weights in another format that are kept then.
+        parameters: Weights of this rank.
+        host: What is kept in the host's memory.
+        formula: The winning row in letters, without what stands all the time.
+    """
+
+    peak: float
+    first_step_peak: float
+    parts: tuple[Part, ...]
+    phase: str
+    moment: str
+    saved_for_backward: float
+    saved_weight_casts: float
+    parameters: float
+    host: float
+    formula: str
+
+    def split(self) -> dict[Category, float]:
+        """The peak by category. [byte]"""
+        found: dict[Category, float] = {}
+        for part in self.parts:
+            found[part.category] = found.get(part.category, 0.0) + part.bytes
+        return found
+
+
+@attrs.frozen(eq=False)
+class _Prepared:
+    """A setup's trace, its standing sizes, and one evaluator for all that memory needs."""
+
+    trace: Trace
+    evaluator: Evaluator
+
+
+@functools.lru_cache(maxsize=4096)
+def _prepared(setup: Setup) -> _Prepared:
+    found = trace(setup.structure)
+    standing = standing_of(setup, found)
+    atoms = [a.bytes for a in found.rows.atoms]
+    return _Prepared(found, Evaluator([*attrs.astuple(standing, recurse=False), *found.program.repeats, *atoms]))
+
+
+def standing_of(setup: Setup, found: Trace) -> Standing:
+    """What stands around a trace, in its letters."""
+    shards: Number = SHARDS
+    weights = found.program.weights()
+    trained = [(w, n) for w, n in weights if w.weight and w.weight.trainable]
+    parameters = _total((rounded(_stored(w)), n) for w, n in weights)
+    gradients = _total((rounded(w.bytes), n) for w, n in trained)
+    states = _total((setup.rule.state_bytes(w), n) for w, n in trained)
+    if setup.shard >= _SHARDED_STATES:
+        states = rounded(states / shards)
+    kept = rounded(gradients / shards) if setup.shard >= _SHARDED_GRADIENTS else gradients
+    used_up = setup.structure.steps_in_backward is not None
+    visit = _largest(setup.rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
+    return Standing(
+        parameters=rounded(parameters / shards) if setup.shard == _SHARDED_PARAMETERS else parameters,
+        optimizer=0.0 if setup.states_on_host else states,
+        other=_total((rounded(size), 1.0) for _, size in found.program.constants),
+        accumulated=kept if setup.accumulates else 0.0,
+        buckets=gradients if setup.replicated and setup.shard == 0 else 0.0,
+        gradients=0.0 if used_up else kept,
+        step=0.0 if used_up else setup.rule.temporary_bytes(trained) + visit,
+        host=states if setup.states_on_host else 0.0,
+        states=states,
+    )
+
+
+def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value":
+    """
+    The peak alone. [byte]
+
+    Args:
+        case: The job.
+        sizes: What the letters stand for, where it is not what the case says: arrays give the peak along their axes.
+    """
+    prepared = _prepared(setup_of(case))
+    values = prepared.evaluator(sizes or sizes_of(case))
+    standing, repeats, atoms = _cut(values, prepared)
+    live = prepared.trace.rows.peak(atoms, repeats)
+    return _always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)  # type: ignore[operator, return-value]
+
+
+def memory(case: Case) -> Memory:
+    """
+    All that is known of the memory of one rank of a *case*.
+
+    Raises:
+        JobError: The case contradicts itself.
+        UnsupportedError: It asks for something that is not modelled.
+    """
+    prepared = _prepared(setup_of(case))
+    values: Sequence[float] = prepared.evaluator(sizes_of(case))  # type: ignore[assignment]  floats in, floats out
+    standing, repeats, atoms = _cut(values, prepared)
+    rows = prepared.trace.rows
+    row = rows.highest(atoms, repeats)
+    live, step = rows.peak(atoms, repeats) + standing.accumulated, standing.gradients + standing.step  # type: ignore[operator]
+    saved = [p for p in rows.saved(atoms, repeats) if p.category == "activations"]
+    casts = sum(p.bytes for p in saved if p.label.startswith("cast of "))
+    in_step = bool(step > live)
+    moment = rows.moments[row]
+    always = _always(standing)
+    return Memory(
+        peak=always + max(live, step),  # type: ignore[arg-type]
+        # States that are made in backward, weight by weight, are taken to be there from the beginning.
+        first_step_peak=always + max(live - (standing.optimizer if standing.gradients else 0.0), step),  # type: ignore[arg-type, operator]
+        parts=_parts(standing, [] if in_step else rows.parts(row, atoms, repeats), in_step=in_step),
+        phase="optimizer" if in_step else moment.phase,
+        moment="optimizer step" if in_step else f"{moment.label} in {moment.stretch}",
+        saved_for_backward=sum(p.bytes for p in saved) - casts,
+        saved_weight_casts=casts,
+        parameters=standing.parameters,  # type: ignore[arg-type]
+        host=standing.host,  # type: ignore[arg-type]
+        formula="" if in_step else rows.letters(row, [str(n) for n in prepared.trace.program.repeats]),
+    )
+
+
+def _cut(values: Sequence["Value"], prepared: _Prepared) -> tuple[Standing, Sequence[float], Sequence[float]]:
+    """The evaluator's values, taken apart as they were put together."""
+    names = [f.name for f in attrs.fields(Standing)]
+    runs = len(prepared.trace.program.repeats)
+    standing = Standing(**dict(zip(names, values, strict=False)))  # type: ignore[arg-type]
+    rest = values[len(names) :]
+    return standing, rest[:runs], rest[runs:]  # type: ignore[return-value]
+
+
+def _always(s: Standing) -> float:
+    """What lives at any moment. [byte]"""
+    return s.parameters + s.optimizer + s.other + s.buckets  # type: ignore[return-value, operator]
+
+
+def _parts(s: Standing, live: list[Part], *, in_step: bool) -> tuple[Part, ...]:
+    """What lives at the peak, largest first; parts that nothing is in are left out."""
+    parts = [
+        Part("parameters", "parameters", s.parameters),  # type: ignore[arg-type]
+        Part("optimizer", "optimizer states", s.optimizer),  # type: ignore[arg-type]
+        Part("other", "batch and tables", s.other),  # type: ignore[arg-type]
+        Part("gradients", "gradient buckets", s.buckets),  # type: ignore[arg-type]
+        Part("gradients", "gradients", s.gradients if in_step else s.accumulated),  # type: ignore[arg-type]
+        Part("temporary", "optimizer step", s.step if in_step else 0.0),  # type: ignore[arg-type]
+        *live,
+    ]
+    return tuple(sorted((p for p in parts if p.bytes), key=lambda p: -p.bytes))
+
+
+def _stored(weight: Tensor) -> Number:
+    return weight.weight.stored if weight.weight else weight.bytes
+
+
+def _total(sizes: Iterable[tuple[Number, Number]]) -> Number:
+    total: Number = 0.0
+    for size, count in sizes:
+        total = total + size * count
+    return total
+
+
+def _largest(sizes: Iterable[Number]) -> Number:
+    most: Number = 0.0
+    for size in sizes:
+        most = maximum(most, size)
+    return most

@@ -1,0 +1,215 @@
+"""Setup: the structure of a case, the sizes that go with it, and the rules that a job of that structure must keep."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from llmplan.architectures.architecture import Architecture, Shape
+from llmplan.errors import JobError, UnsupportedError
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.tracing import RANK, SEQUENCE, SHARDS, TOKENS, Structure, repeats, shortened
+from llmplan.nouns.model import Model
+from llmplan.program.emit import Casts, Job, Part
+from llmplan.program.optimizer import Rule
+from llmplan.program.stretch import Run, fold
+from llmplan.runtimes import emitter_of
+
+_PARTS: Final[dict[str, Part | None]] = {
+    "none": None,
+    "full": "block",
+    "attention": "attention",
+    "attention-core": "attention-core",
+}
+_CASTS: Final[dict[str, Casts]] = {
+    "none": "none",
+    "autocast": "autocast",
+    "at-use": "at-use",
+    "master-copy": "master-copy",
+}
+#: Formats that PyTorch's operations are known in here.
+_TRAINED_IN: Final = ("fp32", "bf16", "fp16")
+
+
+@attrs.frozen(kw_only=True)
+class Setup:
+    """
+    The structure of a job: what is traced, and what stands around it.
+
+    Attributes:
+        structure: What is traced.
+        rule: The optimizer.
+        shard: ZeRO stage, 0 to 3.
+        replicated: Whether several ranks hold the model.
+        accumulates: Whether gradients of several micro-batches are added up.
+        states_on_host: Whether optimizer states live in the host's memory.
+    """
+
+    structure: Structure
+    rule: Rule
+    shard: int
+    replicated: bool
+    accumulates: bool
+    states_on_host: bool
+
+
+def setup_of(case: Case) -> Setup:
+    """
+    The structure of a *case*.
+
+    Raises:
+        JobError: The case contradicts itself.
+        UnsupportedError: It asks for something that is not modelled yet.
+    """
+    check(case)
+    rule = _rule(case)
+    in_backward = case.optimizer.when == "backward"
+    accumulates = case.micro_batches > 1
+    shard = case.parallelism.shard if case.ranks > 1 else 0
+    shape, runs = shape_of(case)
+    structure = Structure(
+        architecture=case.architecture,
+        emitter=emitter_of(case.runtime.framework),
+        shape=shape.in_letters(),
+        runs=shortened(runs),
+        job=_job(case),
+        stored=case.frozen_format,
+        lora=case.training.adapter is not None,
+        fate="taken" if in_backward or accumulates else "sharded" if shard >= 2 else "stays",  # noqa: PLR2004  ZeRO-2
+        gathers=shard == 3,  # noqa: PLR2004  ZeRO-3
+        steps_in_backward=rule if in_backward else None,
+        visits_in_backward=in_backward and case.optimizer.states_on == "host",
+    )
+    return Setup(
+        structure=structure,
+        rule=rule,
+        shard=shard,
+        replicated=case.ranks > 1,
+        accumulates=accumulates,
+        states_on_host=case.optimizer.states_on == "host",
+    )
+
+
+def sizes_of(case: Case) -> dict[str, float]:
+    """What the letters of a case's structure stand for."""
+    shape, runs = shape_of(case)
+    adapter = case.training.adapter
+    return {
+        **shape.sizes(),
+        **repeats(runs),
+        str(TOKENS): float(case.micro_batch_size * case.sequence_length),
+        str(SEQUENCE): float(case.sequence_length),
+        str(SHARDS): float(case.ranks),
+        str(RANK): float(adapter.rank if adapter else 0),
+    }
+
+
+def shape_of(case: Case) -> tuple[Shape, tuple[Run, ...]]:
+    """The shape of a case's model, and the runs of its layers."""
+    return shape_and_runs(case.architecture, case.model)
+
+
+@functools.lru_cache(maxsize=1024)
+def shape_and_runs(architecture: Architecture[Any], model: Model) -> tuple[Shape, tuple[Run, ...]]:
+    """
+    What an *architecture* makes of a *model*'s configuration.
+
+    Raises:
+        SpecError: With all faults of the configuration.
+    """
+    shape: Shape = architecture.shape(model.config)
+    return shape, tuple(fold(architecture.layers(model.config)))
+
+
+def _job(case: Case) -> Job:
+    chunked = case.training.loss == "chunked"
+    return Job(
+        tokens=TOKENS,
+        sequence_length=SEQUENCE,
+        weights=case.precision.weights,
+        compute=case.precision.compute,
+        casts=_CASTS[case.precision.casts],
+        attention=case.runtime.attention,
+        recompute=_PARTS[case.recompute.what],
+        loss_chunks=case.training.loss_chunks if chunked else 1,
+        adapters_only=case.training.adapter is not None,
+    )
+
+
+def _rule(case: Case) -> Rule:
+    """The optimizer, where the precision has a say in its states."""
+    o, full = case.optimizer, case.precision.optimizer_states == "fp32" and case.precision.weights != "fp32"
+    states = {"parameter": "fp32" if full else "parameter", "fp32": "fp32", "8bit-block": "8bit"}[o.state_format]
+    return Rule(
+        algorithm=o.algorithm,
+        implementation=o.implementation,
+        states=states,  # type: ignore[arg-type]  the table's values are the literals
+        master=o.master or case.precision.master_weights is not None,
+    )
+
+
+def check(case: Case) -> None:
+    """
+    Refuse a case that contradicts itself, or asks for what is not modelled.
+
+    Raises:
+        JobError: With all contradictions.
+        UnsupportedError: With the first thing that is not modelled.
+    """
+    faults = tuple(_contradictions(case))
+    if faults:
+        raise JobError(faults)
+    for what, reason in _not_modelled(case):
+        raise UnsupportedError(what, reason)
+
+
+def _contradictions(case: Case) -> Iterator[str]:
+    training, optimizer = case.training, case.optimizer
+    if optimizer.when == "backward" and case.micro_batches > 1:
+        yield (
+            f"an optimizer that runs in backward uses gradients up before a second micro-batch could add to them, and a "
+            f"step of {training.global_batch_size} sequences has {case.micro_batches} micro-batches of "
+            f"{case.micro_batch_size} on each of {case.ranks} ranks: set global_batch_size to "
+            f"{case.micro_batch_size * case.ranks}, or run the optimizer at the step @ Training.global_batch_size"
+        )
+    if optimizer.when == "backward" and case.ranks > 1:
+        yield "an optimizer that runs in backward uses gradients up before ranks could add theirs @ Optimizer.when"
+    if case.frozen_format and training.adapter is None:
+        yield (
+            f"weights in {case.frozen_format.name} cannot be trained ({case.frozen_format.reason}): train an adapter "
+            f"beside them, as Training(adapter=LoRA(rank=16)), or choose a precision that can be trained, such as 'bf16' "
+            f"@ Precision.frozen_weights"
+        )
+    longest = case.architecture.position_limit(case.model.config)
+    if longest is not None and case.sequence_length > longest:
+        yield f"the model has a table of {longest} positions, and a sequence has {case.sequence_length} @ Training.sequence_length"
+    if case.ranks > case.machine.count:
+        yield f"{case.ranks} data-parallel ranks need as many devices, and the machine has {case.machine.count} @ Parallelism.data"
+    rest = (training.global_batch_size or 1) % (case.micro_batch_size * case.ranks)
+    if rest:
+        yield (
+            f"a step of {training.global_batch_size} sequences cannot be cut into micro-batches of {case.micro_batch_size} on "
+            f"{case.ranks} ranks: {rest} would be left over @ Training.global_batch_size"
+        )
+    if training.loss_chunks > case.micro_batch_size * case.sequence_length:
+        yield f"{training.loss_chunks} chunks are more than the tokens of a micro-batch @ Training.loss_chunks"
+
+
+def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
+    p, precision = case.parallelism, case.precision
+    for name in ("tensor", "pipeline", "sequence", "context", "expert"):
+        if getattr(p, name) > 1:
+            yield f"{name} parallelism", "only data parallelism with ZeRO stages 0 to 3 is modelled so far"
+    if precision.casts not in _CASTS:
+        yield f"casts {precision.casts!r}", f"modelled are: {', '.join(_CASTS)}"
+    for role in ("weights", "compute"):
+        if getattr(precision, role) not in _TRAINED_IN:
+            yield (
+                f"training with {role} in {getattr(precision, role)}",
+                f"PyTorch's operations are modelled for {', '.join(_TRAINED_IN)}",
+            )
+    if case.training.adapter and case.training.adapter.targets != "all-linear":
+        yield "adapters on some of the linear layers", "adapters are modelled on all linear layers but the head"
+    if case.recompute.every != 1:
+        yield "recomputing every few layers only", "recomputation is modelled in every layer or in none"

@@ -1,0 +1,187 @@
+"""
+Work: the kernels of one training step of one rank, by phase, read off the same program as its memory.
+
+Equal kernels are one entry with a count. Sizes are letters until :func:`work` gives them their values.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import attrs
+
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.setup import Setup, setup_of, sizes_of
+from llmplan.evaluating.tracing import trace
+from llmplan.program.kernel import Collective, Kernel, Pointwise, Transfer
+from llmplan.program.op import Op, Region, Tensor
+from llmplan.program.optimizer import update_bytes
+from llmplan.program.size import Evaluator, Number, Size
+from llmplan.program.stretch import Program, Stretch
+
+PhaseName = Literal["forward", "recompute", "backward", "optimizer", "communication"]
+
+_MICRO_BATCHES, _RANKS = Size.letter("micro_batches"), Size.letter("ranks")
+
+#: An optimizer that runs tensor by tensor launches about this many kernels for each (AdamW, ``foreach=False``).
+_LAUNCHES_A_TENSOR = 12.0
+#: A fused or foreach optimizer hands its kernels this many tensors at a time (PyTorch's multi_tensor_apply).
+_TENSORS_A_LAUNCH = 30.0
+#: Steps of the Newton-Schulz iteration (``torch.optim.Muon``), each of three products.
+_NEWTON_SCHULZ_STEPS = 5.0
+
+
+@attrs.frozen(kw_only=True)
+class Work:
+    """
+    What one rank does in one step.
+
+    Attributes:
+        phases: Kernels and how often each runs, by phase; all micro-batches of the step.
+        model_flops: Arithmetic of forward and backward alone, as MFU counts it. [FLOP]
+        hardware_flops: The same with what is recomputed, as HFU counts it. [FLOP]
+        launches: Kernels launched.
+        bytes: Traffic of device memory that the kernels ask for at least. [byte]
+    """
+
+    phases: Mapping[str, list[tuple[Kernel, float]]]
+    model_flops: float
+    hardware_flops: float
+    launches: float
+    bytes: float
+
+
+def work(case: Case) -> Work:
+    """
+    The kernels of one step of one rank.
+
+    Raises:
+        JobError: The case contradicts itself.
+        UnsupportedError: It asks for something that is not modelled.
+    """
+    sizes = sizes_of(case) | {str(_MICRO_BATCHES): float(case.micro_batches), str(_RANKS): float(case.ranks)}
+    phases = _prepared(setup_of(case)).valued(sizes)
+    computed = {phase: sum(k.flops() * n for k, n in kernels) for phase, kernels in phases.items()}
+    entries = [e for kernels in phases.values() for e in kernels]
+    model = computed["forward"] + computed["backward"]
+    return Work(
+        phases=phases,
+        model_flops=model,  # type: ignore[arg-type]
+        hardware_flops=model + computed["recompute"],  # type: ignore[arg-type]
+        launches=sum(getattr(k, "launches", 1.0) * n for k, n in entries),
+        bytes=sum(k.bytes() * n for k, n in entries if not isinstance(k, (Collective, Transfer))),  # type: ignore[misc]
+    )
+
+
+class _Sized:
+    """Kernels in letters, ready to be given values."""
+
+    def __init__(self, phases: Mapping[str, Mapping[Kernel, Number]]) -> None:
+        self._entries: list[tuple[str, Kernel, tuple[str, ...]]] = []
+        sizes: list[Number] = []
+        for phase, kernels in phases.items():
+            for kernel, count in kernels.items():
+                names = tuple(f.name for f in attrs.fields(type(kernel)) if isinstance(getattr(kernel, f.name), Size))
+                self._entries.append((phase, kernel, names))
+                sizes += [count, *(getattr(kernel, name) for name in names)]
+        self._phases = tuple(phases)
+        self._evaluator = Evaluator(sizes)
+
+    def valued(self, sizes: Mapping[str, float]) -> dict[str, list[tuple[Kernel, float]]]:
+        """The kernels with their sizes' values."""
+        values = iter(self._evaluator(sizes))
+        found: dict[str, list[tuple[Kernel, float]]] = {phase: [] for phase in self._phases}
+        for phase, kernel, names in self._entries:
+            count = next(values)
+            given = {name: next(values) for name in names}
+            found[phase].append((attrs.evolve(kernel, **given), count))  # type: ignore[arg-type]
+        return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _prepared(setup: Setup) -> _Sized:
+    program = trace(setup.structure).program
+    phases: dict[str, dict[Kernel, Number]] = {
+        p: {} for p in ("forward", "recompute", "backward", "optimizer", "communication")
+    }
+    for stretch in program.stretches:
+        count = _MICRO_BATCHES * program.count(stretch)
+        _gather(phases["forward"], (k for op in stretch.operations() if not op.again for k in op.forward), count)
+        _gather(phases["recompute"], _recomputed(stretch), count)
+        _gather(phases["backward"], (k for op in stretch.operations() for k in op.backward), count)
+    trained = [(w, n) for w, n in program.weights() if w.weight and w.weight.trainable]
+    for kernel, count in _optimizer(setup, trained):
+        _gather(phases["optimizer"], [kernel], count)
+    for kernel, count in _communication(setup, program, trained):
+        _gather(phases["communication"], [kernel], count)
+    return _Sized(phases)
+
+
+def _gather(into: dict[Kernel, Number], kernels: Iterable[Kernel], count: Number) -> None:
+    for kernel in kernels:
+        into[kernel] = into[kernel] + count if kernel in into else count
+
+
+def _recomputed(stretch: Stretch) -> Iterable[Kernel]:
+    """What runs a second time: regions, each to the last tensor that is needed."""
+    for region in stretch.items:
+        if not isinstance(region, Region):
+            continue
+        stop = region.last_needed()
+        for op in region if stop is not None else ():
+            if op is stop and not _keeps_its_output(op):
+                break
+            yield from op.forward
+            if op is stop:
+                break
+
+
+def _keeps_its_output(op: Op) -> bool:
+    return any(k is o for o in op.outputs for k in op.keeps)
+
+
+def _optimizer(setup: Setup, trained: list[tuple[Tensor, Number]]) -> Iterable[tuple[Kernel, Number]]:
+    """Traffic of the update, copies of states that live on the host, and Muon's products."""
+    shards: Number = _RANKS if setup.shard else 1.0
+    for w, n in trained:
+        states = setup.rule.state_bytes(w)
+        read, written = update_bytes(w, states)
+        launches = _LAUNCHES_A_TENSOR if setup.rule.implementation == "loop" else 1.0 / _TENSORS_A_LAUNCH
+        yield Pointwise(read=read / shards, written=written / shards, launches=launches, fusible=False), n
+        if setup.states_on_host:
+            yield Transfer(payload=2.0 * states / shards, launches=2.0), n
+        for kernel in setup.rule.products(w):
+            yield kernel, n * _NEWTON_SCHULZ_STEPS / shards
+
+
+def _communication(
+    setup: Setup, program: Program, trained: list[tuple[Tensor, Number]]
+) -> Iterable[tuple[Kernel, Number]]:
+    """Sums of gradients once a step; with ZeRO-2 and -3 a share of them each micro-batch; gathers of parameters."""
+    if not setup.replicated:
+        return
+    gradients = _payload(trained)
+    if setup.shard == 0:
+        yield Collective(kind="all_reduce", payload=gradients, group=_RANKS, launches=_messages(trained)), 1.0
+        return
+    each = _MICRO_BATCHES if setup.shard >= 2 else 1.0  # noqa: PLR2004  ZeRO-2
+    yield Collective(kind="reduce_scatter", payload=gradients, group=_RANKS, launches=_messages(trained)), each
+    if setup.shard < 3:  # noqa: PLR2004  ZeRO-3
+        yield Collective(kind="all_gather", payload=gradients, group=_RANKS, launches=_messages(trained)), 1.0
+        return
+    for stretch in program.stretches:
+        whole = _payload([(w, 1.0) for w in stretch.used()])
+        twice = 2.0 * _MICRO_BATCHES * program.count(stretch)  # before the forward and before the backward
+        yield Collective(kind="all_gather", payload=whole, group=_RANKS), twice
+
+
+def _payload(weights: Iterable[tuple[Tensor, Number]]) -> Number:
+    total: Number = 0.0
+    for w, n in weights:
+        total = total + (w.weight.stored if w.weight else w.bytes) * n
+    return total
+
+
+def _messages(weights: Iterable[tuple[Tensor, Number]]) -> Number:
+    """Buckets of 25 MiB, as ``DistributedDataParallel`` cuts them."""
+    return _payload(weights) / (25.0 * 2**20) + 1.0
