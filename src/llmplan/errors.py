@@ -95,7 +95,7 @@ class SpecError(LlmplanError):
 
     def __init__(self, where: str, faults: "Iterable[str]") -> None:
         self.where = where
-        self.faults = tuple(faults)
+        self.faults = _several(faults)
         super().__init__(where, self.faults)
 
     def _message(self) -> str:
@@ -187,7 +187,7 @@ class JobError(LlmplanError):
     """
 
     def __init__(self, faults: "Iterable[str]") -> None:
-        self.faults = tuple(faults)
+        self.faults = _several(faults)
         super().__init__(self.faults)
 
     def _message(self) -> str:
@@ -245,6 +245,11 @@ def nearest(name: object, known: "Iterable[str]") -> str | None:
     # A match is quadratic in the length, and nothing that long is a slip of the finger.
     close = difflib.get_close_matches(str(name)[:_LONGEST_VALUE].casefold(), folded, n=1)
     return folded[close[0]] if close else None
+
+
+def _several(faults: "Iterable[str]") -> tuple[str, ...]:
+    # A text is an iterable of letters too, and a single fault is easily given without its brackets.
+    return (faults,) if isinstance(faults, str) else tuple(faults)
 
 
 def _told(value: object) -> str:
