@@ -1,59 +1,63 @@
-"""Calibration: what measured runs say about the constants of the cost functions."""
+"""Calibration: what measured runs say about the constants of the cost formulas."""
 
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
-from llmplan.nouns._check import Date, Name
+from llmplan.nouns._check import Between, Date, Name
 from llmplan.nouns._noun import Noun, noun
+from llmplan.nouns.constant import Constant
 from llmplan.sources import Source
 
 
 @noun
 class Calibration(Noun):
     """
-    Draws from the posterior of the constants in the cost functions. Every interval of a plan comes from them.
+    The posterior of the constants in the cost formulas. Every interval of a plan comes from it.
+
+    Each constant is log-normal: a median and the standard deviation of its logarithm. The formulas see a fixed number of
+    its quantiles, each constant in an order of its own that follows from its name, so that the n-th draws of all
+    constants are one possible world (see ``llmplan.costs.constants``).
 
     Attributes:
         name: Its registry id.
 
-        draws: For each constant its draws, in the constant's own unit. The n-th draws of all constants belong
-            together: they were likely at the same time.
+        constants: The constants, by name.
 
-        method: How the draws were made.
+        draw_count: How many draws stand for the posterior. Odd, so that the middle one is the median.
+
+        method: How the constants were fitted.
 
         data: Which measured runs they rest on.
 
-        date: The day on which they were made, ISO 8601.
+        date: The day on which they were fitted, ISO 8601.
 
         source: Where method and data are described.
 
     Raises:
-        SpecError: A field has a value that it cannot have, or constants have unlike numbers of draws.
+        SpecError: A field has a value that it cannot have, or there is no constant.
 
     Example:
         >>> from llmplan.sources import Source
-        >>> Calibration(name="mine", draws={"matmul_efficiency": [0.7, 0.8]}, method="by hand", data="20 steps",
-        ...     date="2026-11-24", source=Source.assumption("an example")).count
-        2
+        >>> guess = Source.assumption("an example")
+        >>> launch = Constant(value=8e-6, sigma=0.25, unit="s", meaning="launch of a kernel", source=guess)
+        >>> mine = Calibration(name="mine", constants={"launch.eager": launch}, method="by hand", data="20 steps",
+        ...     date="2026-11-24", source=guess)
+        >>> mine.draw_count
+        33
 
     .. versionadded:: 0.1.0
     """
 
     name: Name
-    draws: Mapping[Name, tuple[float, ...]]
-    method: Name
-    data: Name
+    constants: Mapping[Name, Constant]
+    draw_count: Annotated[int, Between(1, 999)] = 33
+    method: str
+    data: str
     date: Date
     source: Source
 
     def _contradictions(self) -> Iterable[str]:
-        counts = {len(values) for values in self.draws.values()}
-        if not counts or 0 in counts:
-            yield "a calibration has at least one constant with one draw @ Calibration.draws"
-        elif len(counts) > 1:
-            told = ", ".join(f"{name} has {len(values)}" for name, values in self.draws.items())
-            yield f"all constants have equally many draws, as they belong together; {told:.200} @ Calibration.draws"
-
-    @property
-    def count(self) -> int:
-        """How many draws each constant has."""
-        return len(next(iter(self.draws.values())))
+        if not self.constants:
+            yield "a calibration has at least one constant @ Calibration.constants"
+        if self.draw_count % 2 == 0:
+            yield f"an odd number of draws has its median among them, got {self.draw_count} @ Calibration.draw_count"
