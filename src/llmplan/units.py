@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pint import Quantity, Unit, UnitRegistry
 
-__all__ = ["CURRENCIES", "base", "factor", "human", "is_quantity", "magnitude", "quantity", "spread", "split", "ureg"]
+__all__ = ["CURRENCIES", "base", "factor", "human", "introduce", "is_quantity", "magnitude", "quantity", "spread", "split", "ureg"]
 
 CURRENCIES = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP "
@@ -105,6 +105,7 @@ def ureg() -> "UnitRegistry[Any]":
     registry: UnitRegistry[Any] = shared.get()
     if registry in _PREPARED:
         return registry
+    # pint's lazy registry turns real the moment that somebody looks at it, and is the same object before and after.
     with _LOCK:
         # Asked again: another thread may have prepared it, or the program have set another, while this one waited.
         registry = shared.get()
@@ -115,14 +116,35 @@ def ureg() -> "UnitRegistry[Any]":
 
 
 def _prepare(registry: "UnitRegistry[Any]") -> None:
-    from pint import compat
-
     registry.Unit  # noqa: B018  any attribute makes a real registry of pint's lazy one
     known = set(registry)
     registry.load_definitions([text for name, text in _EXTRA.items() if name not in known])
-    # Otherwise pint takes what it does not know for a plain number, and `quantity - sourced` forgets the unit. By name,
-    # as this module stands below the class. The map is annotated as read-only, and pint itself writes to it.
-    compat.upcast_type_map.setdefault("llmplan.sources.Sourced", None)  # type: ignore[attr-defined]
+    introduce()
+
+
+_SOURCED = "llmplan.sources.Sourced"  # by name, as this module stands below the class
+
+
+def introduce() -> bool:
+    """
+    Tell pint, if anybody has imported it, to leave operations with a ``Sourced`` to that class.
+
+    Otherwise pint takes what it does not know for a plain number, and ``quantity * sourced`` forgets a unit.
+
+    Returns:
+        Whether it had to be told.
+
+    .. versionadded:: 0.1.0
+    """
+    if "pint" not in sys.modules:
+        return False
+    from pint.compat import upcast_type_map
+
+    new = _SOURCED not in upcast_type_map
+    if new:
+        # Annotated as read-only, and pint itself writes to it.
+        upcast_type_map[_SOURCED] = None  # type: ignore[index]
+    return new
 
 
 def quantity(magnitude: "Any", unit: str) -> "Quantity[Any]":  # noqa: ANN401  a number or an array, as pint takes them
@@ -138,8 +160,8 @@ def quantity(magnitude: "Any", unit: str) -> "Quantity[Any]":  # noqa: ANN401  a
         UnitError: *unit* is no unit.
 
     Example:
-        >>> quantity(504, "GB/s") / quantity(2, "byte")
-        <Quantity(252.0, 'gigabyte / byte / second')>
+        >>> quantity(504, "GB/s") * quantity(2, "s")
+        <Quantity(1008, 'gigabyte')>
 
     .. versionadded:: 0.1.0
     """
@@ -316,7 +338,8 @@ def _rooted(registry: "UnitRegistry[Any]", unit: str) -> tuple[float, str]:
         zero = registry.Quantity(0.0, found).to_root_units().magnitude
     if zero != 0:
         raise UnitError(unit, _UNIT, f"it has a zero of its own: use {root}")
-    return float(worth), f"{root:C}"  # type: ignore[arg-type]  complex only for a registry of complex numbers
+    # Complex only in a registry of complex numbers, which no registry of units of ours is.
+    return float(worth), f"{root:C}"  # type: ignore[arg-type]
 
 
 def factor(unit: str, target: str) -> float:
