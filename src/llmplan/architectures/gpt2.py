@@ -5,8 +5,8 @@ from typing import Any
 
 import attrs
 
-from llmplan.architectures.architecture import Architecture, Reader, Shape
-from llmplan.program.emit import Emitter
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
+from llmplan.program.emit import Emitter, Heads
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number
 
@@ -20,12 +20,14 @@ class Gpt2Shape(Shape):
         num_attention_heads: Heads.
         intermediate_size: Columns between the two matrices of a feed-forward half.
         num_positions: Rows of the table of positions.
+        aligned: Whether a head's columns are a multiple of eight.
         tied: Whether the head is the embedding's table.
     """
 
     num_attention_heads: Number
     intermediate_size: Number
     num_positions: Number
+    aligned: bool
     tied: bool
 
 
@@ -53,6 +55,7 @@ class Gpt2(Architecture[Gpt2Shape]):
             num_attention_heads=heads,
             intermediate_size=read.count("n_inner", 4 * width),
             num_positions=read.count("n_positions", 1024),
+            aligned=aligned(width / heads),
             tied=read.flag("tie_word_embeddings", default=True),
         )
         read.choice("activation_function", ["gelu_new", "gelu", "gelu_pytorch_tanh"], "gelu_new")
@@ -84,7 +87,7 @@ class Gpt2(Architecture[Gpt2Shape]):
                 h = e.norm(x, "layer", weighted=True, name="ln_1")
                 q, k, v = e.split(e.linear(h, 3 * s.hidden_size, name="c_attn", bias=True), 3)
                 heads = s.num_attention_heads
-                a = e.attention(q, k, v, heads=heads, kv_heads=heads, grouped=False)
+                a = e.attention(q, k, v, Heads(query=heads, kv=heads, grouped=False, aligned=s.aligned))
                 a = e.linear(a, s.hidden_size, name="attn.c_proj", bias=True)
             x = e.plus(x, a)
             h = e.norm(x, "layer", weighted=True, name="ln_2")

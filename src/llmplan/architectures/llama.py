@@ -5,8 +5,8 @@ from typing import Any
 
 import attrs
 
-from llmplan.architectures.architecture import Architecture, Reader, Shape
-from llmplan.program.emit import Emitter
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
+from llmplan.program.emit import Emitter, Heads
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number
 
@@ -21,6 +21,7 @@ class LlamaShape(Shape):
         head_dim: Columns of a head.
         intermediate_size: Columns between the matrices of a feed-forward half.
         grouped: Whether a key-value head serves several query heads.
+        aligned: Whether a head's columns are a multiple of eight.
         tied: Whether the head is the embedding's table.
         attention_bias, mlp_bias: Whether the matrices of the two halves have biases.
     """
@@ -30,6 +31,7 @@ class LlamaShape(Shape):
     head_dim: Number
     intermediate_size: Number
     grouped: bool
+    aligned: bool
     tied: bool
     attention_bias: bool
     mlp_bias: bool
@@ -68,6 +70,7 @@ class Llama(Architecture[LlamaShape]):
             head_dim=head_dim,
             intermediate_size=read.count("intermediate_size"),
             grouped=kv_heads != heads,
+            aligned=aligned(head_dim),
             tied=read.flag("tie_word_embeddings", default=False),
             attention_bias=read.flag("attention_bias", default=False),
             mlp_bias=read.flag("mlp_bias", default=False),
@@ -105,7 +108,7 @@ class Llama(Architecture[LlamaShape]):
         k = e.linear(h, kv_heads * s.head_dim, name="k_proj", bias=bias)
         v = e.linear(h, kv_heads * s.head_dim, name="v_proj", bias=bias)
         q, k = e.rotary(q), e.rotary(k)
-        a = e.attention(q, k, v, heads=heads, kv_heads=kv_heads, grouped=s.grouped)
+        a = e.attention(q, k, v, Heads(query=heads, kv=kv_heads, grouped=s.grouped, aligned=s.aligned))
         return e.linear(a, s.hidden_size, name="o_proj", bias=bias)
 
     def head(self, e: Emitter, s: LlamaShape, x: Tensor) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import attrs
 
-from llmplan.architectures.architecture import Architecture, Reader, Shape
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
 from llmplan.errors import JobError
 from llmplan.nouns.model import Model
-from llmplan.program.emit import Emitter
+from llmplan.program.emit import Emitter, Heads
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number, ceil, minimum
 from llmplan.sources import Source
@@ -33,6 +33,7 @@ class NanochatShape(Shape):
         head_dim: Columns of a head.
         sequence_len: Tokens of the longest sequence, which windows are shares of.
         grouped: Whether a key-value head serves several query heads.
+        aligned: Whether a head's columns are a multiple of eight.
     """
 
     num_attention_heads: Number
@@ -40,6 +41,17 @@ class NanochatShape(Shape):
     head_dim: Number
     sequence_len: Number
     grouped: bool
+    aligned: bool
+
+    def heads(self, window: Number | None = None) -> Heads:
+        """The heads of a layer's attention."""
+        return Heads(
+            query=self.num_attention_heads,
+            kv=self.num_key_value_heads,
+            grouped=self.grouped,
+            aligned=self.aligned,
+            window=window,
+        )
 
 
 class _Nanochat(Architecture[NanochatShape]):
@@ -65,6 +77,7 @@ class _Nanochat(Architecture[NanochatShape]):
             head_dim=width // heads,
             sequence_len=read.count("sequence_len", 2048),
             grouped=heads != kv_heads,
+            aligned=aligned(width / heads),
         )
         self._windows(config, read)
         read.done()
@@ -118,7 +131,7 @@ class Nanochat2025(_Nanochat):
         v = e.linear(h, kv_heads * s.head_dim, name="c_v")
         q, k = e.rotary(q), e.rotary(k)
         q, k = e.head_norm(q, heads, weighted=False), e.head_norm(k, kv_heads, weighted=False)
-        a = e.attention(q, k, v, heads=heads, kv_heads=kv_heads, grouped=s.grouped)
+        a = e.attention(q, k, v, s.heads())
         return e.linear(a, s.hidden_size, name="attn.c_proj")
 
 
@@ -194,7 +207,7 @@ class Nanochat2026(_Nanochat):
         q, k = e.head_norm(q, heads, weighted=False), e.head_norm(k, kv_heads, weighted=False)
         q, k = e.scale(q), e.scale(k)
         window = minimum(ceil(s.sequence_len / 4.0 / 128.0) * 128.0, s.sequence_len) if short else None
-        a = e.attention(q, k, v, heads=heads, kv_heads=kv_heads, grouped=s.grouped, window=window)
+        a = e.attention(q, k, v, s.heads(window))
         return e.linear(a, s.hidden_size, name="attn.c_proj")
 
     def head(self, e: Emitter, s: NanochatShape, x: Tensor) -> None:

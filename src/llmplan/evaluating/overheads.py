@@ -1,5 +1,5 @@
 """
-What lies on a device beside PyTorch's tensors: the driver's context, cuBLAS's workspaces, NCCL's buffers, a display.
+What lies on a device beside PyTorch's tensors: the driver's own share, its context, cuBLAS's workspaces, NCCL's buffers, a display.
 
 None of it follows from the model. Each is an interval with its source.
 """
@@ -53,6 +53,13 @@ _NCCL: Final = Source(
     note="544 MB for 2 and 688 MB for more A100s of one node; about 1.6 GB reported elsewhere",
 )
 
+_DRIVER: Final = Source(
+    kind="measurement",
+    title="PyTorch out-of-memory messages in public files: total capacity of a card against nvidia-smi's",
+    accessed="2026-11-24",
+    note="RTX 4090 23.6 of 23.99 GiB, 12 GB cards 11.5 to 11.8 of 11.99, A100 and H100 79.1 to 79.3 of 79.65",
+)
+
 #: Families whose cuBLAS workspaces are the large ones.
 _LARGE_WORKSPACES: Final = ("Hopper", "Blackwell")
 
@@ -68,6 +75,11 @@ def overheads(hardware: Hardware, ranks: int) -> list[Overhead]:
     large = any(family in hardware.family for family in _LARGE_WORKSPACES)
     workspaces = 2.0 * (32.0 if large else 8.125) * _MIB
     found = [
+        Overhead(
+            name="driver",
+            size=Estimate(low=200 * _MIB, likely=400 * _MIB, high=550 * _MIB, unit="byte", basis="measured"),
+            source=_DRIVER,
+        ),
         Overhead(
             name="context",
             size=Estimate(low=250 * _MIB, likely=430 * _MIB, high=750 * _MIB, unit="byte", basis="assumed"),

@@ -134,6 +134,7 @@ def _job(case: Case) -> Job:
         recompute=_PARTS[case.recompute.what],
         loss_chunks=case.training.loss_chunks if chunked else 1,
         adapters_only=case.training.adapter is not None,
+        single_sequence=case.runtime.attention == "eager" and case.micro_batch_size == 1,
     )
 
 

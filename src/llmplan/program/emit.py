@@ -43,6 +43,7 @@ class Job:
         recompute: The part that is recomputed, or None.
         loss_chunks: Pieces that the loss is computed in; 1 is at once.
         adapters_only: Whether all but the adapters is frozen.
+        single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
     """
 
     tokens: Number
@@ -54,11 +55,31 @@ class Job:
     recompute: Part | None = None
     loss_chunks: int = 1
     adapters_only: bool = False
+    single_sequence: bool = False
 
     @property
     def sequences(self) -> Number:
         """Sequences of a micro-batch."""
         return self.tokens / self.sequence_length
+
+
+@attrs.frozen(kw_only=True)
+class Heads:
+    """
+    The heads of an attention.
+
+    Attributes:
+        query, kv: How many of queries; of keys and values.
+        grouped: Whether a key-value head serves several query heads.
+        aligned: Whether a head's columns are a multiple of eight.
+        window: Tokens that a query may look back; None for all.
+    """
+
+    query: Number
+    kv: Number
+    grouped: bool
+    aligned: bool
+    window: Number | None = None
 
 
 class HasTable(Protocol):
@@ -253,18 +274,8 @@ class Emitter(abc.ABC):
         """A product with a plain number."""
 
     @abc.abstractmethod
-    def attention(  # noqa: PLR0913  attention has these
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        *,
-        heads: Number,
-        kv_heads: Number,
-        grouped: bool,
-        window: Number | None = None,
-    ) -> Tensor:
-        """Causal attention; *grouped* where key-value heads serve several query heads."""
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: "Heads") -> Tensor:
+        """Causal attention of each token to those before it."""
 
     @abc.abstractmethod
     def activation(self, x: Tensor, kind: Literal["gelu", "silu", "relu2", "sigmoid"]) -> Tensor:

@@ -7,10 +7,13 @@ the kernels' sources, version 2.13), found by measuring and checked against meas
 
 from typing import Literal
 
+import attrs
+
+from llmplan.errors import UnsupportedError
 from llmplan.nouns.format import Format
-from llmplan.program.emit import Emitter
+from llmplan.program.emit import Emitter, Heads
 from llmplan.program.kernel import Attention, Kernel, Matmul, Pointwise
-from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Region, Storage, Tensor
+from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Region, Tensor
 from llmplan.program.size import Number, ceil, where
 
 #: The backward of an embedding sorts its indices above this many. [tokens]
@@ -64,6 +67,8 @@ class PyTorch(Emitter):
         """Token ids and targets, 64-bit integers."""
         for label in ("token ids", "targets"):
             self.constant(label, 8.0 * self.job.tokens)
+        if self.job.attention == "eager":
+            self.constant("mask", self.job.sequence_length * self.job.sequence_length)
 
     def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
         """Cosines and sines for half of each head's columns."""
@@ -221,59 +226,81 @@ class PyTorch(Emitter):
         self.write(op)
         return y
 
-    def attention(  # noqa: PLR0913  attention has these
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        *,
-        heads: Number,
-        kv_heads: Number,
-        grouped: bool,
-        window: Number | None = None,
-    ) -> Tensor:
-        """``F.scaled_dot_product_attention`` by the flash kernel, under the recomputation of the core if asked for."""
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
+        """
+        ``F.scaled_dot_product_attention``, or scores made in full, under the recomputation of the core if asked for.
+
+        Raises:
+            UnsupportedError: Grouped heads in FP32, which no fused kernel of PyTorch takes.
+        """
+        if self.job.attention == "eager":
+            with self.region("attention-core"):
+                out = self._eager(q, k, v, heads)
+            return self._gathered_heads(out, [q, k, v])
         with self.region("attention-core"):
             q, k, v = (self._compute(t) for t in (q, k, v))
-            return self._flash(q, k, v, heads=heads, kv_heads=kv_heads, grouped=grouped, window=window)
+            if q.format == "fp32":
+                return self._efficient(q, k, v, heads)
+            if heads.aligned:
+                return self._flash(q, k, v, heads)
+            padded = self._flash(*(self._padded(t, n) for t, n in ((q, heads.query), (k, heads.kv), (v, heads.kv))), heads)
+            out = Tensor(q.rows, q.cols, q.format, storage=padded.storage, needs_gradient=padded.needs_gradient)
+            self.write(Op("slice", [padded], [out], gradients=[(padded, "new")], forward=[]))
+        return out if heads.aligned else self._gathered_heads(out, [])
 
-    def _flash(  # noqa: PLR0913  attention has these
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        *,
-        heads: Number,
-        kv_heads: Number,
-        grouped: bool,
-        window: Number | None,
-    ) -> Tensor:
+    def _gathered_heads(self, x: Tensor, held: list[Tensor]) -> Tensor:
+        """The copy that puts a token's heads side by side; the script's variables still hold what it was made of."""
+        y = Tensor(x.rows, x.cols, x.format, label="heads", needs_gradient=x.needs_gradient)
+        self.write(Op("copy", [x, *held], [y], gradients=[(x, "new")]))
+        return y
+
+    def _padded(self, x: Tensor, heads: Number) -> Tensor:
+        """Heads filled up to a multiple of eight columns, as the flash kernel wants them."""
+        width = ceil(x.cols / heads / 8.0) * 8.0
+        y = Tensor(x.rows, heads * width, x.format, label="padding", needs_gradient=x.needs_gradient)
+        self.write(Op("pad", [x], [y], gradients=[(x, "new")]))
+        return y
+
+    def _flash(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
         """
-        Keeps queries, keys, values, the output, the log of each row's sum and the state of the random generator. Its
-        backward sums queries' gradients in FP32, and takes keys' and values' for each query head where they are
-        grouped.
+        The flash kernel. Its backward sums queries' gradients in FP32 over padded rows, and takes keys' and values'
+        for each query head where they are grouped.
         """
-        out = Tensor(q.rows, q.cols, q.format, label="attention", needs_gradient=_any_needs([q, k, v]))
-        sums = Tensor(q.rows, heads, "fp32", label="attention log-sum-exp", needs_gradient=False)
-        random = [Tensor(1.0, 1.0, "int64", label="attention random state", needs_gradient=False) for _ in range(2)]
-        length, head_dim = self.job.sequence_length, q.cols / heads
-        padded_rows = self.job.sequences * ceil(length / 128.0) * 128.0
+        head_dim = q.cols / heads.query
+        rows = self.job.sequences * ceil(self.job.sequence_length / 128.0) * 128.0
         step = where(head_dim <= 128.0, 32.0, 64.0)
-        workspaces = [4.0 * padded_rows * heads, 4.0 * padded_rows * heads * ceil(head_dim / step) * step]
-        if grouped:
+        workspaces = [4.0 * rows * heads.query, 4.0 * rows * heads.query * ceil(head_dim / step) * step]
+        if heads.grouped:
             workspaces += [q.bytes, q.bytes]
-        core = {
-            "batch": self.job.sequences,
-            "query_length": length,
-            "key_length": length,
-            "heads": heads,
-            "kv_heads": kv_heads,
-            "head_dim": head_dim,
-            "value_dim": head_dim,
-            "window": window,
-            "format": q.format,
-            "element_bytes": ELEMENT_BYTES[q.format],
-        }
+        return self._fused_attention(q, k, v, heads, workspaces)
+
+    def _efficient(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
+        """The memory-efficient kernel, which FP32 takes. Its backward sums in place."""
+        if heads.grouped:
+            raise UnsupportedError(
+                "grouped heads in fp32",
+                "PyTorch has no fused attention for them and makes the scores in full, which is modelled with "
+                'attention="eager" only',
+            )
+        return self._fused_attention(q, k, v, heads, [4.0 * q.rows * heads.query])
+
+    def _fused_attention(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads, workspaces: list[Number]) -> Tensor:
+        """Keeps queries, keys, values, the output, the log of each row's sum and the state of the random generator."""
+        out = Tensor(q.rows, q.cols, q.format, label="attention", needs_gradient=_any_needs([q, k, v]))
+        sums = Tensor(q.rows, heads.query, "fp32", label="attention log-sum-exp", needs_gradient=False)
+        random = [Tensor(1.0, 1.0, "int64", label="attention random state", needs_gradient=False) for _ in range(2)]
+        forward = Attention(
+            batch=self.job.sequences,
+            query_length=self.job.sequence_length,
+            key_length=self.job.sequence_length,
+            heads=heads.query,
+            kv_heads=heads.kv,
+            head_dim=q.cols / heads.query,
+            value_dim=v.cols / heads.kv,
+            window=heads.window,
+            format=q.format,
+            element_bytes=ELEMENT_BYTES[q.format],
+        )
         self.write(
             Op(
                 "attention",
@@ -282,11 +309,61 @@ class PyTorch(Emitter):
                 keeps=[q, k, v, out, sums, *random],
                 gradients=[(t, "new") for t in (q, k, v)],
                 backward_workspaces=workspaces,
-                forward=[Attention(**core)],  # type: ignore[arg-type]
-                backward=[Attention(**core, backward=True)],  # type: ignore[arg-type]
+                forward=[forward],
+                backward=[attrs.evolve(forward, backward=True)],
             )
         )
         return out
+
+    def _eager(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
+        """
+        Scores in full: keys and values repeated to the queries' heads, a product, a scale, a mask, a softmax (in FP32
+        under autocast), a product. A batched product wants heads as its batch, which takes a copy of what several
+        sequences hold token by token. The variable ``scores`` holds the masked ones to the end.
+        """
+        k, v = (self._repeated(t, q) if heads.grouped else t for t in (k, v))
+        q, k = self._heads_first(self._compute(q)), self._heads_first(self._compute(k), already=heads.grouped)
+        row = heads.query * self.job.sequence_length
+        scores = self._batched(q, k, row, heads)
+        masked = self._unary("masked_fill", self._unary("scale", scores, keep="nothing"), keep="nothing")
+        shares = self._compute(self._unary("softmax", self._full(masked), keep="output"))
+        v = self._heads_first(self._compute(v), already=heads.grouped)
+        out = self._batched(shares, v, q.cols, heads)
+        self._last().inputs.append(masked)
+        return out
+
+    def _repeated(self, x: Tensor, q: Tensor) -> Tensor:
+        """``repeat_interleave`` of key-value heads; its gradient is a sum over the copies."""
+        y = Tensor(q.rows, q.cols, x.format, label="repeated heads", needs_gradient=x.needs_gradient)
+        self.write(Op("repeat", [x], [y], gradients=[(x, "new")]))
+        return y
+
+    def _heads_first(self, x: Tensor, *, already: bool = False) -> Tensor:
+        """A copy with heads before tokens; a single sequence needs none."""
+        if already or self.job.single_sequence:
+            return x
+        y = Tensor(x.rows, x.cols, x.format, label="heads first", needs_gradient=x.needs_gradient)
+        self.write(Op("copy", [x], [y], gradients=[(x, "new")]))
+        return y
+
+    def _batched(self, a: Tensor, b: Tensor, cols: Number, heads: Heads) -> Tensor:
+        """``bmm`` over sequences and heads: keeps both factors."""
+        y = Tensor(a.rows, cols, a.format, label="batched product", needs_gradient=_any_needs([a, b]))
+        length, size = self.job.sequence_length, ELEMENT_BYTES[a.format]
+        product = Matmul(
+            m=length,
+            n=cols / heads.query,
+            k=a.cols / heads.query,
+            batch=self.job.sequences * heads.query,
+            format=a.format,
+            element_bytes=size,
+            out_bytes=size,
+        )
+        gradients: list[tuple[Tensor, Passing]] = [(a, "new"), (b, "new")]
+        self.write(
+            Op("bmm", [a, b], [y], keeps=[a, b], gradients=gradients, forward=[product], backward=[product, product])
+        )
+        return y
 
     # -- pointwise --------------------------------------------------------------------------------------------------
 

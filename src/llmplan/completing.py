@@ -1,0 +1,151 @@
+"""Completing: the knobs that a job leaves open get stated defaults, by asking :mod:`llmplan.evaluating`."""
+
+import math
+from typing import Final
+
+import attrs
+import numpy as np
+
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.fitting import usable_bytes
+from llmplan.evaluating.memory import peak_bytes
+from llmplan.evaluating.overheads import overheads
+from llmplan.evaluating.setup import sizes_of
+from llmplan.evaluating.tracing import TOKENS
+
+#: Tokens of a step where nothing is said: about half a million, as GPT-3's smaller models and nanoGPT have.
+DEFAULT_TOKENS_PER_STEP: Final = 524288
+
+
+@attrs.frozen(kw_only=True)
+class Assumption:
+    """
+    A knob that was left open, and what it was set to.
+
+    Attributes:
+        knob: Its name, as in "Training.micro_batch_size".
+        value: What it was set to, in words.
+        why: By which rule.
+    """
+
+    knob: str
+    value: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.knob} = {self.value}: {self.why}"
+
+
+def complete(case: Case) -> tuple[Case, tuple[Assumption, ...]]:
+    """
+    Fill what is None in a *case*'s workload and parallelism.
+
+    Returns:
+        The complete case, and what was assumed.
+
+    Raises:
+        JobError, SpecError, UnsupportedError: As of :func:`llmplan.evaluating.evaluate`.
+    """
+    notes: list[Assumption] = []
+    for step in (_ranks, _sequence_length, _plain, _batches):
+        case = step(case, notes)
+    return case, tuple(notes)
+
+
+def _ranks(case: Case, notes: list[Assumption]) -> Case:
+    p = case.parallelism
+    if p.data is not None:
+        return case
+    data = max(1, case.machine.count // p.ranks_per_replica)
+    if case.machine.count > 1:
+        notes.append(_note("Parallelism.data", f"{data}", "one data-parallel rank for each device that nothing else uses"))
+    return attrs.evolve(case, parallelism=p.evolve(data=data))
+
+
+def _sequence_length(case: Case, notes: list[Assumption]) -> Case:
+    if case.training.sequence_length is not None:
+        return case
+    length = case.architecture.sequence_length(case.model.config)
+    notes.append(_note("Training.sequence_length", f"{length}", "the model's own"))
+    return _with(case, sequence_length=length)
+
+
+def _plain(case: Case, notes: list[Assumption]) -> Case:
+    if case.training.loss is not None:
+        return case
+    notes.append(_note("Training.loss", "plain", "logits of a whole micro-batch at once"))
+    return _with(case, loss="plain")
+
+
+def _batches(case: Case, notes: list[Assumption]) -> Case:
+    """Micro-batch and step, whichever of them is open."""
+    t, ranks = case.training, case.ranks
+    in_backward = case.optimizer.when == "backward"
+    if t.global_batch_size is None and t.micro_batch_size is not None:
+        size = _multiple(case, t.micro_batch_size, once=in_backward)
+        notes.append(_note("Training.global_batch_size", f"{size}", _why_step(in_backward)))
+        return _with(case, global_batch_size=size)
+    if t.micro_batch_size is not None:
+        return case
+    if t.global_batch_size is None:
+        per_rank = _power_of_two(DEFAULT_TOKENS_PER_STEP / case.sequence_length / ranks)
+    else:
+        per_rank = max(1, t.global_batch_size // ranks)
+    micro = _largest_that_fits(case, per_rank, in_backward=in_backward, free=t.global_batch_size is None)
+    why = "the largest power of two that fits and divides a rank's share of a step; 1 where none fits"
+    notes.append(_note("Training.micro_batch_size", f"{micro}", why))
+    if t.global_batch_size is None:
+        size = micro * ranks if in_backward else per_rank * ranks
+        notes.append(_note("Training.global_batch_size", f"{size}", _why_step(in_backward)))
+        return _with(case, micro_batch_size=micro, global_batch_size=size)
+    return _with(case, micro_batch_size=micro)
+
+
+def _why_step(in_backward: bool) -> str:  # noqa: FBT001  one question, asked here only
+    if in_backward:
+        return "one micro-batch a rank, as an optimizer in backward needs"
+    return f"sequences of about {DEFAULT_TOKENS_PER_STEP:,} tokens"
+
+
+def _multiple(case: Case, micro: int, *, once: bool) -> int:
+    """The step's sequences nearest to half a million tokens that whole micro-batches make."""
+    unit = micro * case.ranks
+    return unit if once else unit * max(1, round(DEFAULT_TOKENS_PER_STEP / case.sequence_length / unit))
+
+
+def _power_of_two(x: float) -> int:
+    return int(2 ** max(0, round(math.log2(max(x, 1.0)))))
+
+
+def _largest_that_fits(case: Case, per_rank: int, *, in_backward: bool, free: bool) -> int:
+    """The largest power of two whose peak, with what lies beside it, is within the card: one evaluation, many sizes."""
+    sizes = [2**i for i in range(per_rank.bit_length()) if per_rank % 2**i == 0]
+    beside = sum(o.size.si[1] for o in overheads(case.hardware, case.ranks))
+    room = usable_bytes(case.hardware)[0] - beside
+    fitting = [m for m, peak in zip(sizes, _peaks(case, sizes, per_rank, in_backward=in_backward), strict=True) if peak <= room]
+    if in_backward and not free:
+        return per_rank
+    return max(fitting, default=1)
+
+
+def _peaks(case: Case, sizes: list[int], per_rank: int, *, in_backward: bool) -> list[float]:
+    """The peak at each micro-batch size; the one that is a whole step keeps no gradients of earlier ones."""
+    whole = _peak_along(case, sizes, accumulating=False)
+    if in_backward or per_rank == 1:
+        return whole
+    several = _peak_along(case, sizes, accumulating=True)
+    return [*several[:-1], whole[-1]] if sizes[-1] == per_rank else several
+
+
+def _peak_along(case: Case, sizes: list[int], *, accumulating: bool) -> list[float]:
+    job = _with(case, micro_batch_size=1, global_batch_size=case.ranks * (2 if accumulating else 1))
+    tokens = np.array(sizes, dtype=float) * case.sequence_length
+    return [float(p) for p in np.ravel(peak_bytes(job, sizes_of(job) | {str(TOKENS): tokens}))]
+
+
+def _with(case: Case, **changes: object) -> Case:
+    return attrs.evolve(case, training=case.training.evolve(**changes))
+
+
+def _note(knob: str, value: str, why: str) -> Assumption:
+    return Assumption(knob=knob, value=value, why=why)

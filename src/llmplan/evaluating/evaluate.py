@@ -1,0 +1,67 @@
+"""evaluate(): complete nouns in, every answer out. No defaults, no names, no search."""
+
+import attrs
+
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.fitting import Fit, fit, reserved
+from llmplan.evaluating.memory import Memory, memory
+from llmplan.evaluating.money import Carbon, Cost, cost, emissions
+from llmplan.evaluating.overheads import Overhead, overheads
+from llmplan.evaluating.parameters import Parameters, parameters
+from llmplan.evaluating.timing import Timing, timing
+from llmplan.evaluating.work import Work, work
+from llmplan.sources import Estimate
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Answers:
+    """
+    All that is said about one case.
+
+    Attributes:
+        parameters: Of the model, by role.
+        memory: Of one rank.
+        reserved: What the caching allocator holds. [byte]
+        overheads: What lies beside the tensors.
+        fit: Whether it is all there.
+        work: Kernels of a step.
+        timing: Seconds and energy.
+        cost: Bills and rent.
+        carbon: What the energy emits, or None.
+    """
+
+    parameters: Parameters
+    memory: Memory
+    reserved: Estimate
+    overheads: tuple[Overhead, ...]
+    fit: Fit
+    work: Work
+    timing: Timing
+    cost: Cost
+    carbon: Carbon | None
+
+
+def evaluate(case: Case) -> Answers:
+    """
+    Answer everything about one *case*.
+
+    Raises:
+        JobError: The case contradicts itself.
+        UnsupportedError: It asks for something that is not modelled.
+    """
+    held = memory(case)
+    beside = tuple(overheads(case.hardware, case.ranks))
+    counted = parameters(case)
+    done = work(case)
+    timed = timing(case, done, counted.total)
+    return Answers(
+        parameters=counted,
+        memory=held,
+        reserved=reserved(held.peak),
+        overheads=beside,
+        fit=fit(held, beside, case.hardware),
+        work=done,
+        timing=timed,
+        cost=cost(case, timed),
+        carbon=emissions(case, timed),
+    )

@@ -1,0 +1,189 @@
+"""Training memory: cases measured on PyTorch without a GPU, predicted from their inputs alone."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from llmplan.errors import LlmplanError, SpecError, UnsupportedError
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.fitting import reserved
+from llmplan.evaluating.memory import memory
+from llmplan.nouns.lora import LoRA
+from llmplan.nouns.model import Model
+from llmplan.nouns.optimizer import Optimizer
+from llmplan.nouns.recompute import Recompute
+from llmplan.nouns.training import Training
+from llmplan.planning import resolved_case
+from llmplan.registry import resolve
+from llmplan.sources import Source
+from llmplan.validating.cases import cases_of
+from llmplan.validating.report import Report
+from llmplan.validating.statistics import Compared
+
+_SOURCE: Final = Source(kind="measurement", title="a measured case")
+_PRECISIONS: Final = {"fp32": "fp32", "bf16": "bf16", "autocast": "bf16-autocast", "cast": "bf16-cast"}
+_RECOMPUTE: Final = {"none": "none", "full": "full", "attention": "attention", "attention_core": "attention-core"}
+_ALGORITHMS: Final = {
+    "adamw": ("adamw", "parameter"),
+    "adamw_fp32_states": ("adamw", "fp32"),
+    "adamw_master": ("adamw", "fp32"),
+    "adam8bit": ("adamw", "8bit-block"),
+    "sgd": ("sgd", "parameter"),
+    "sgd_momentum": ("sgd-momentum", "parameter"),
+    "muon": ("muon", "parameter"),
+}
+#: The allocated peak does not depend on the card; this one has room enough.
+_ANY_CARD: Final = "a100-sxm-80gb"
+
+
+def validate_memory(paths: list[str]) -> Report:
+    """
+    Predict the cases of some files.
+
+    Raises:
+        SpecError: A file that holds no such cases.
+    """
+    compared: list[Compared] = []
+    unanswered: dict[str, int] = {}
+    count = 0
+    for path in paths:
+        for case in cases_of(path, "memory"):
+            count += 1
+            inputs = {k: v for k, v in _part(case, "inputs", path).items() if k != "name"}
+            try:
+                found = predict(inputs)
+            except LlmplanError as error:
+                reason = str(error)
+                unanswered[reason] = unanswered.get(reason, 0) + 1
+                continue
+            measured = _part(case, "measured", path)
+            compared += [_compared(q, inputs, measured, bounds) for q, bounds in found.items() if _KEYS[q] in measured]
+    return Report(kind="memory", cases=count, compared=compared, unanswered=unanswered)
+
+
+#: Where a case has each quantity.
+_KEYS: Final = {"peak": "peak", "reserved": "allocator_peak_reserved", "saved_for_backward": "saved_for_backward"}
+
+
+def predict(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
+    """
+    Low, likely and high of each quantity of a case. [byte]
+
+    Args:
+        inputs: The case, as data/memory_cases.json states them, without its name.
+
+    Raises:
+        UnsupportedError: The case asks for something that is not modelled.
+    """
+    found = memory(case_of(inputs))
+    peak = found.first_step_peak if inputs.get("steps", 2) == 1 else found.peak
+    return {
+        "peak": (peak, peak, peak),
+        "reserved": reserved(peak).si,
+        "saved_for_backward": (found.saved_for_backward,) * 3,
+    }
+
+
+def case_of(inputs: Mapping[str, Any]) -> Case:
+    """The job that a case's inputs describe."""
+    if inputs.get("compile"):
+        raise UnsupportedError("the memory of compiled code", "what the compiler keeps and makes again is not modelled yet")
+    optimizer, dtype, rank = inputs["optimizer"], inputs["dtype"], inputs["lora_rank"]
+    if optimizer not in _ALGORITHMS:
+        raise UnsupportedError(f"the optimizer {optimizer!r}", f"modelled are: {', '.join(_ALGORITHMS)}")
+    algorithm, states = _ALGORITHMS[optimizer]
+    updates = Optimizer(
+        name=optimizer,
+        algorithm=algorithm,
+        implementation=inputs["optimizer_impl"],
+        state_format=states,
+        master=optimizer == "adamw_master",
+        when="backward" if inputs["optimizer_in_backward"] else "step",
+        source=_SOURCE,
+    )
+    workload = Training(
+        tokens=1e9,
+        sequence_length=inputs["seq"],
+        micro_batch_size=inputs["micro_batch"],
+        global_batch_size=inputs["micro_batch"] * inputs["accumulate"],
+        optimizer=updates,
+        recompute=Recompute(what=_RECOMPUTE[inputs["checkpoint"]]),
+        loss=inputs["loss"],
+        loss_chunks=inputs["loss_chunks"],
+        adapter=LoRA(rank=rank) if rank else None,
+    )
+    runtime = resolve("runtime", "pytorch").evolve(attention=inputs["attention"])
+    case, _ = resolved_case(_model(inputs), _ANY_CARD, workload, precision=_PRECISIONS[dtype], runtime=runtime)
+    return _on_one_rank(case)
+
+
+def _on_one_rank(case: Case) -> Case:
+    import attrs
+
+    return attrs.evolve(case, parallelism=case.parallelism.evolve(data=1))
+
+
+def _model(inputs: Mapping[str, Any]) -> Model:
+    """The model of a case: a depth of nanochat's, or the shape of a family in plain PyTorch."""
+    given: Mapping[str, Any] = inputs["model"]
+    if "nanochat" in given:
+        model: Model = resolve("model", f"nanochat-2025-d{given['nanochat']}")
+        return model.evolve(config=dict(model.config) | {"vocab_size": given.get("vocab", model["vocab_size"])})
+    if "hf" in given:
+        raise UnsupportedError("the operations of Transformers' own model code", "modelled is plain PyTorch")
+    if given.get("dropout"):
+        raise UnsupportedError("dropout", "its masks are not modelled yet")
+    write = {"gpt2": _gpt2, "llama": _llama}.get(given.get("family", ""))
+    if write is None:
+        raise UnsupportedError(f"the model {dict(given)}", "modelled are nanochat, gpt2 and llama in plain PyTorch")
+    family = given["family"]
+    return Model(name=family, architecture=family, config=write(given, inputs["seq"]), source=_SOURCE)
+
+
+def _gpt2(m: Mapping[str, Any], sequence: int) -> dict[str, Any]:
+    return {
+        "n_embd": m["width"],
+        "n_head": m["heads"],
+        "n_layer": m["layers"],
+        "n_inner": m["ffn"],
+        "vocab_size": m["vocab"],
+        "n_positions": sequence,
+        "tie_word_embeddings": m.get("tied", False),
+    }
+
+
+def _llama(m: Mapping[str, Any], sequence: int) -> dict[str, Any]:
+    return {
+        "hidden_size": m["width"],
+        "num_attention_heads": m["heads"],
+        "num_key_value_heads": m["kv_heads"],
+        "head_dim": m.get("head_dim") or m["width"] // m["heads"],
+        "num_hidden_layers": m["layers"],
+        "intermediate_size": m["ffn"],
+        "vocab_size": m["vocab"],
+        "max_position_embeddings": sequence,
+        "tie_word_embeddings": m.get("tied", False),
+    }
+
+
+def _compared(
+    quantity: str, inputs: Mapping[str, Any], measured: Mapping[str, Any], bounds: tuple[float, float, float]
+) -> Compared:
+    low, likely, high = bounds
+    value = float(measured[_KEYS[quantity]])
+    return Compared(
+        quantity=quantity, groups=_groups(inputs), measured=value, low=low, likely=likely, high=high, inputs=inputs
+    )
+
+
+def _groups(inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The model's family; compiled cases are a group of their own."""
+    given = inputs["model"]
+    family = "nanochat" if "nanochat" in given else f"hf-{given['hf'].lower()}" if "hf" in given else given.get("family", "")
+    return (family, "compiled") if inputs.get("compile") else (family,)
+
+
+def _part(case: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
+    found = case.get(key)
+    if not isinstance(found, dict):
+        raise SpecError(path, (f"expected an object @ cases.{key}",))
+    return found
