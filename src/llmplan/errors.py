@@ -156,7 +156,7 @@ class PluginError(LlmplanError):
     .. versionadded:: 0.1.0
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  six facts, each of which a report shows in a column of its own
+    def __init__(  # noqa: PLR0917  six facts, each of which a report shows in a column of its own
         self, kind: str, name: str, package: str, version: str, entry_point: str, cause: str
     ) -> None:
         super().__init__(kind, name, package, version, entry_point, cause)

@@ -374,7 +374,7 @@ class Estimate:
     confidence: float
     basis: Basis
 
-    def __init__(  # noqa: PLR0913, PLR0917  three numbers, in the order in which they stand on a line
+    def __init__(  # noqa: PLR0917  three numbers, in the order in which they stand on a line
         self, low: float, likely: float, high: float, unit: str, confidence: float = 0.9, basis: Basis = "calibrated"
     ) -> None:
         numbers = (_finite(low, unit), _finite(likely, unit), _finite(high, unit))
