@@ -21,6 +21,8 @@ from llmplan.program.size import Number, Size
 #: No model has more of anything than this: it keeps arithmetic on sizes exact.
 _MOST = 1e12
 
+_T = TypeVar("_T")
+
 
 @attrs.frozen(kw_only=True)
 class Shape:
@@ -156,7 +158,8 @@ class Reader:
             self._fault(f"required field missing @ {key}", None)
         return default if value is None else value
 
-    def _fault(self, message: str, value: Any) -> Any:  # noqa: ANN401
+    def _fault(self, message: str, value: _T) -> _T:
+        """Note a fault and go on with *value*."""
         self._faults.append(message)
         return value
 

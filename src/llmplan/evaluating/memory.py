@@ -7,7 +7,7 @@ communication buffers) are estimates with names of their own: :mod:`llmplan.eval
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 _SHARDED_STATES, _SHARDED_GRADIENTS, _SHARDED_PARAMETERS = 1, 2, 3
 
 
+N = TypeVar("N")
+
+
 @attrs.frozen(kw_only=True)
-class Standing:
+class Standing(Generic[N]):
     """
     What is there from the beginning of a step to its end, and what the optimizer's step adds. [byte]
 
@@ -38,18 +41,16 @@ class Standing:
         gradients: All gradients when backward is done; 0 where the optimizer uses them up in backward.
         step: What the optimizer takes for a moment.
         host: States in the host's memory.
-        states: Optimizer states wherever they live: what the first step lacks until its end.
     """
 
-    parameters: Number
-    optimizer: Number
-    other: Number
-    accumulated: Number
-    buckets: Number
-    gradients: Number
-    step: Number
-    host: Number
-    states: Number
+    parameters: N
+    optimizer: N
+    other: N
+    accumulated: N
+    buckets: N
+    gradients: N
+    step: N
+    host: N
 
 
 @attrs.frozen(kw_only=True)
@@ -96,6 +97,13 @@ class _Prepared:
     trace: Trace
     evaluator: Evaluator
 
+    def sized(self, sizes: Mapping[str, "Value"]) -> tuple[Standing[Any], Sequence[Any], Sequence[Any]]:
+        """Standing sizes, repeats of the runs and sizes of the atoms, where letters have the values of *sizes*."""
+        values = self.evaluator(sizes)
+        names = [f.name for f in attrs.fields(Standing)]
+        repeats = len(names) + len(self.trace.program.repeats)
+        return Standing(**dict(zip(names, values, strict=False))), values[len(names) : repeats], values[repeats:]
+
 
 @functools.lru_cache(maxsize=4096)
 def _prepared(setup: Setup) -> _Prepared:
@@ -105,7 +113,7 @@ def _prepared(setup: Setup) -> _Prepared:
     return _Prepared(found, Evaluator([*attrs.astuple(standing, recurse=False), *found.program.repeats, *atoms]))
 
 
-def standing_of(setup: Setup, found: Trace) -> Standing:
+def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     """What stands around a trace, in its letters."""
     shards: Number = SHARDS
     weights = found.program.weights()
@@ -127,7 +135,6 @@ def standing_of(setup: Setup, found: Trace) -> Standing:
         gradients=0.0 if used_up else kept,
         step=0.0 if used_up else setup.rule.temporary_bytes(trained) + visit,
         host=states if setup.states_on_host else 0.0,
-        states=states,
     )
 
 
@@ -140,10 +147,10 @@ def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value
         sizes: What the letters stand for, where it is not what the case says: arrays give the peak along their axes.
     """
     prepared = _prepared(setup_of(case))
-    values = prepared.evaluator(sizes or sizes_of(case))
-    standing, repeats, atoms = _cut(values, prepared)
+    standing, repeats, atoms = prepared.sized(sizes or sizes_of(case))
     live = prepared.trace.rows.peak(atoms, repeats)
-    return _always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)  # type: ignore[operator, return-value]
+    peak: Value = _always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)
+    return peak
 
 
 def memory(case: Case) -> Memory:
@@ -154,55 +161,58 @@ def memory(case: Case) -> Memory:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    prepared = _prepared(setup_of(case))
-    values: Sequence[float] = prepared.evaluator(sizes_of(case))  # type: ignore[assignment]  floats in, floats out
-    standing, repeats, atoms = _cut(values, prepared)
+    setup = setup_of(case)
+    prepared = _prepared(setup)
+    sizes = sizes_of(case)
+    standing, repeats, atoms = prepared.sized(sizes)
     rows = prepared.trace.rows
     row = rows.highest(atoms, repeats)
-    live, step = rows.peak(atoms, repeats) + standing.accumulated, standing.gradients + standing.step  # type: ignore[operator]
+    live, step = rows.peak(atoms, repeats) + standing.accumulated, standing.gradients + standing.step
     saved = [p for p in rows.saved(atoms, repeats) if p.category == "activations"]
     casts = sum(p.bytes for p in saved if p.label.startswith("cast of "))
     in_step = bool(step > live)
     moment = rows.moments[row]
-    always = _always(standing)
     return Memory(
-        peak=always + max(live, step),  # type: ignore[arg-type]
-        # States that are made in backward, weight by weight, are taken to be there from the beginning.
-        first_step_peak=always + max(live - (standing.optimizer if standing.gradients else 0.0), step),  # type: ignore[arg-type, operator]
+        peak=_always(standing) + max(live, step),
+        first_step_peak=_first_step_peak(setup, sizes, live, standing),
         parts=_parts(standing, [] if in_step else rows.parts(row, atoms, repeats), in_step=in_step),
         phase="optimizer" if in_step else moment.phase,
         moment="optimizer step" if in_step else f"{moment.label} in {moment.stretch}",
         saved_for_backward=sum(p.bytes for p in saved) - casts,
         saved_weight_casts=casts,
-        parameters=standing.parameters,  # type: ignore[arg-type]
-        host=standing.host,  # type: ignore[arg-type]
+        parameters=standing.parameters,
+        host=standing.host,
         formula="" if in_step else rows.letters(row, [str(n) for n in prepared.trace.program.repeats]),
     )
 
 
-def _cut(values: Sequence["Value"], prepared: _Prepared) -> tuple[Standing, Sequence[float], Sequence[float]]:
-    """The evaluator's values, taken apart as they were put together."""
-    names = [f.name for f in attrs.fields(Standing)]
-    runs = len(prepared.trace.program.repeats)
-    standing = Standing(**dict(zip(names, values, strict=False)))  # type: ignore[arg-type]
-    rest = values[len(names) :]
-    return standing, rest[:runs], rest[runs:]  # type: ignore[return-value]
+def _first_step_peak(setup: Setup, sizes: Mapping[str, float], live: float, standing: Standing[Any]) -> float:
+    """The peak of the step that makes the optimizer's states: at its end, or weight by weight in backward. [byte]"""
+    always = _always(standing)
+    stateless: float = always - standing.optimizer
+    if setup.structure.steps_in_backward is None:
+        return float(max(stateless + live, always + standing.gradients + standing.step))
+    if setup.states_on_host:
+        return float(always + live)
+    first = _prepared(attrs.evolve(setup, structure=attrs.evolve(setup.structure, makes_states=True)))
+    _, repeats, atoms = first.sized(sizes)
+    return float(stateless + first.trace.rows.peak(atoms, repeats))
 
 
-def _always(s: Standing) -> float:
+def _always(s: Standing[Any]) -> Any:  # noqa: ANN401  floats of floats, arrays of arrays
     """What lives at any moment. [byte]"""
-    return s.parameters + s.optimizer + s.other + s.buckets  # type: ignore[return-value, operator]
+    return s.parameters + s.optimizer + s.other + s.buckets
 
 
-def _parts(s: Standing, live: list[Part], *, in_step: bool) -> tuple[Part, ...]:
+def _parts(s: Standing[float], live: list[Part], *, in_step: bool) -> tuple[Part, ...]:
     """What lives at the peak, largest first; parts that nothing is in are left out."""
     parts = [
-        Part("parameters", "parameters", s.parameters),  # type: ignore[arg-type]
-        Part("optimizer", "optimizer states", s.optimizer),  # type: ignore[arg-type]
-        Part("other", "batch and tables", s.other),  # type: ignore[arg-type]
-        Part("gradients", "gradient buckets", s.buckets),  # type: ignore[arg-type]
-        Part("gradients", "gradients", s.gradients if in_step else s.accumulated),  # type: ignore[arg-type]
-        Part("temporary", "optimizer step", s.step if in_step else 0.0),  # type: ignore[arg-type]
+        Part("parameters", "parameters", s.parameters),
+        Part("optimizer", "optimizer states", s.optimizer),
+        Part("other", "batch and tables", s.other),
+        Part("gradients", "gradient buckets", s.buckets),
+        Part("gradients", "gradients", s.gradients if in_step else s.accumulated),
+        Part("temporary", "optimizer step", s.step if in_step else 0.0),
         *live,
     ]
     return tuple(sorted((p for p in parts if p.bytes), key=lambda p: -p.bytes))

@@ -12,7 +12,7 @@ from llmplan.evaluating.case import Case
 from llmplan.evaluating.tracing import RANK, SEQUENCE, SHARDS, TOKENS, Structure, repeats, shortened
 from llmplan.nouns.model import Model
 from llmplan.program.emit import Casts, Job, Part
-from llmplan.program.optimizer import Rule
+from llmplan.program.optimizer import Rule, States
 from llmplan.program.stretch import Run, fold
 from llmplan.runtimes import emitter_of
 
@@ -141,11 +141,11 @@ def _job(case: Case) -> Job:
 def _rule(case: Case) -> Rule:
     """The optimizer, where the precision has a say in its states."""
     o, full = case.optimizer, case.precision.optimizer_states == "fp32" and case.precision.weights != "fp32"
-    states = {"parameter": "fp32" if full else "parameter", "fp32": "fp32", "8bit-block": "8bit"}[o.state_format]
+    states: dict[str, States] = {"parameter": "fp32" if full else "parameter", "fp32": "fp32", "8bit-block": "8bit"}
     return Rule(
         algorithm=o.algorithm,
         implementation=o.implementation,
-        states=states,  # type: ignore[arg-type]  the table's values are the literals
+        states=states[o.state_format],
         master=o.master or case.precision.master_weights is not None,
     )
 

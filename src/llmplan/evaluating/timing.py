@@ -8,11 +8,13 @@ import attrs
 import numpy as np
 
 from llmplan.costs.constants import Array, Constants, constants
-from llmplan.costs.power import average_power
-from llmplan.costs.step import price
+from llmplan.costs.power import board_power
+from llmplan.costs.rates import base_power, device, flops_per_watt
+from llmplan.costs.step import StepTime, price
 from llmplan.costs.wall import wall_time
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.work import Work
+from llmplan.nouns.hardware import Hardware
 from llmplan.sources import Source
 
 _JOULES_A_KWH: Final = 3.6e6
@@ -99,7 +101,7 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
     steps = max(1, math.ceil(case.training.tokens / case.tokens_per_step))
     total = _wall(case, steps, step.draws, parameters)
     peak = case.hardware.peak(_computed_in(case)).si
-    board = average_power(step, case.hardware, drawn)
+    board = _board_power(step, case.hardware, drawn)
     host = (case.machine.host_power.si if case.machine.host_power else 0.0) * case.machine.nodes
     device_kwh = total * board * case.machine.count / _JOULES_A_KWH
     host_kwh = total * host / _JOULES_A_KWH
@@ -122,6 +124,21 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
     )
 
 
+def _board_power(step: StepTime, hardware: Hardware, drawn: Constants) -> Array:
+    """Average of one accelerator over a step; unstated conditions stretch a step and do not change its power. [W]"""
+    dev = device(hardware)
+    return board_power(
+        flops_per_second=step.flops / step.quiet,
+        bytes_per_second=step.bytes / step.quiet,
+        busy=step.busy / step.quiet,
+        flops_per_joule=flops_per_watt(dev, drawn),
+        joules_per_byte=drawn[f"power.byte.{dev.memory_class}"],
+        active_share=drawn["power.active"],
+        idle=base_power(dev, drawn),
+        power_limit=dev.power_limit,
+    )
+
+
 def _computed_in(case: Case) -> str:
     """The format whose peak utilisation is measured against."""
     return case.precision.compute
@@ -133,12 +150,12 @@ def _wall(case: Case, steps: int, step: Array, parameters: float) -> Array:
     if disk is None:
         return steps * step
     return wall_time(
-        steps=float(steps),  # type: ignore[arg-type]  floats broadcast
+        steps=np.asarray(float(steps)),
         step_seconds=step,
-        devices=float(case.machine.count),  # type: ignore[arg-type]
-        device_hours_between_failures=_DEVICE_HOURS_BETWEEN_FAILURES,  # type: ignore[arg-type]
-        checkpoint_seconds=_CHECKPOINT_BYTES_A_PARAMETER * parameters / disk.si,  # type: ignore[arg-type]
-        restart_seconds=_RESTART_SECONDS,  # type: ignore[arg-type]
+        devices=np.asarray(float(case.machine.count)),
+        device_hours_between_failures=np.asarray(_DEVICE_HOURS_BETWEEN_FAILURES),
+        checkpoint_seconds=np.asarray(_CHECKPOINT_BYTES_A_PARAMETER * parameters / disk.si),
+        restart_seconds=np.asarray(_RESTART_SECONDS),
     ).total
 
 
@@ -146,6 +163,3 @@ def quantiles(draws: Array) -> tuple[float, float, float]:
     """Low, likely and high: the 5th, 50th and 95th percentile."""
     low, likely, high = np.quantile(draws, (0.05, 0.5, 0.95))
     return float(low), float(likely), float(high)
-
-
-__all__ = ["FAILURES_SOURCE", "SUPPLY_EFFICIENCY", "SUPPLY_SOURCE", "Constants", "Timing", "quantiles", "timing"]

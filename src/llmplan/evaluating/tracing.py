@@ -44,6 +44,7 @@ class Structure:
         fate: What becomes of gradients.
         gathers: Whether parameters are gathered for each stretch.
         steps_in_backward: The optimizer, where it runs in backward.
+        makes_states: Whether it makes its states there, as in the first step.
         visits_in_backward: Whether a weight's optimizer states come from the host for its step in backward.
     """
 
@@ -57,6 +58,7 @@ class Structure:
     fate: GradientFate = "stays"
     gathers: bool = False
     steps_in_backward: Rule | None = None
+    makes_states: bool = False
     visits_in_backward: bool = False
 
 
@@ -96,6 +98,7 @@ def trace(structure: Structure) -> Trace:
         shards=SHARDS,
         gathers=s.gathers,
         step=_step(s),
+        states=s.steps_in_backward.state_bytes if s.steps_in_backward and s.makes_states else None,
     )
     passages = walk(program, habits)
     return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))

@@ -19,6 +19,7 @@ from llmplan.nouns.runtime import Runtime
 from llmplan.nouns.serving import Serving
 from llmplan.nouns.site import Site
 from llmplan.nouns.training import Training
+from llmplan.planning.origins import versions
 from llmplan.planning.result import Plan
 from llmplan.registry import resolve
 
@@ -83,7 +84,7 @@ def plan(  # noqa: PLR0913  the face of the library: each is a noun of its own
         calibration=calibration,
     )
     case, completed = complete(case)
-    return Plan.of(case, evaluate(case), (*named, *completed), _versions())
+    return Plan.of(case, evaluate(case), (*named, *completed), versions(case))
 
 
 def resolved_case(  # noqa: PLR0913  as plan()
@@ -107,7 +108,7 @@ def resolved_case(  # noqa: PLR0913  as plan()
         UnknownNameError, PluginError, SpecError, UnsupportedError: As of :func:`plan`.
     """
     _check_workload(workload)
-    assert isinstance(workload, Training)  # noqa: S101  told above
+    assert isinstance(workload, Training)  # noqa: S101
     given = {
         "precision": precision,
         "optimizer": workload.optimizer,
@@ -123,11 +124,11 @@ def resolved_case(  # noqa: PLR0913  as plan()
     case = Case(
         model=which,
         architecture=resolve_architecture(which),
-        hardware=where.hardware,  # type: ignore[arg-type]  resolve() put the noun there
+        hardware=where.hardware,  # type: ignore[arg-type]  # resolve() put the noun there
         machine=where,
         training=workload,
         optimizer=nouns["optimizer"],
-        recompute=Recompute(what=recompute) if isinstance(recompute, str) else recompute,  # type: ignore[arg-type]
+        recompute=Recompute(what=recompute) if isinstance(recompute, str) else recompute,  # type: ignore[arg-type]  # the noun refuses other texts
         precision=nouns["precision"],
         frozen_format=None if frozen is None else resolve("format", frozen),
         parallelism=parallelism or Parallelism(),
@@ -177,9 +178,3 @@ def _of_site(site: Site | None) -> dict[str, Any]:
 def _default(kind: str, name: str) -> Assumption:
     knob = "Training.optimizer" if kind == "optimizer" else kind
     return Assumption(knob=knob, value=name, why="the default where nothing is said")
-
-
-def _versions() -> dict[str, str]:
-    from llmplan import __version__
-
-    return {"llmplan": __version__}

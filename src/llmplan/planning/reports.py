@@ -12,6 +12,13 @@ from llmplan.sources import Estimate
 
 _SECONDS_AN_HOUR = 3600.0
 
+
+
+def _table(values: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
+    """The same, never to be changed."""
+    return Table(values)
+
+
 #: How many parts of the peak a plan keeps by name.
 _LARGEST = 12
 
@@ -44,7 +51,7 @@ class MemoryReport:
     device: Estimate
     needed: Estimate
     usable: Estimate
-    terms: Mapping[str, Estimate] = attrs.field(converter=Table)
+    terms: Mapping[str, Estimate] = attrs.field(converter=_table)
     phase: str
     moment: str
     saved_for_backward: Estimate
@@ -77,7 +84,7 @@ class TimeReport:
     tokens_per_second: Estimate
     mfu: Estimate
     hfu: Estimate
-    terms: Mapping[str, Estimate] = attrs.field(converter=Table)
+    terms: Mapping[str, Estimate] = attrs.field(converter=_table)
     bound_by: str
     conditions: str
     flops_per_token: Estimate
@@ -120,7 +127,7 @@ class CostReport:
     electricity: Estimate | None = None
     bills: Estimate | None = None
     rent: Estimate | None = None
-    converted: Mapping[str, Estimate] = attrs.field(factory=Table, converter=Table)
+    converted: Mapping[str, Estimate] = attrs.field(factory=dict, converter=_table)
     exchange_rate: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -147,12 +154,12 @@ def memory_report(a: Answers) -> MemoryReport:
     beside = [o for o in a.overheads if not o.counted]
     terms: dict[str, Estimate] = {str(c): _exact(b) for c, b in held.split().items()}
     terms |= {o.name: o.size for o in a.overheads}
-    device = [a.reserved.si[i] + sum(o.size.si[i] for o in beside) for i in range(3)]
+    low, likely, high = (a.reserved.si[i] + sum(o.size.si[i] for o in beside) for i in range(3))
     return MemoryReport(
         peak=_exact(held.peak),
         first_step_peak=_exact(held.first_step_peak),
         reserved=a.reserved,
-        device=Estimate(*device, unit="byte", basis="calibrated"),
+        device=Estimate(low, likely, high, "byte"),
         needed=a.fit.needed,
         usable=Estimate.exact(a.fit.usable, "byte"),
         terms=terms,

@@ -204,7 +204,7 @@ class Emitter(abc.ABC):
 
     def write(self, op: Op) -> Op:
         """Put *op* down as the next operation."""
-        self._items.append(op)  # type: ignore[arg-type]  a region holds operations only, and that is what this is
+        self._items.append(op)  # a region holds operations only, and that is what this is
         return op
 
     # -- the verbs --------------------------------------------------------------------------------------------------

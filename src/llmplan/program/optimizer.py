@@ -20,6 +20,10 @@ _SMALLEST_IN_8_BITS, _BLOCK_ELEMENTS = 4096.0, 256.0
 _STEP_COUNT_BYTES = 512.0
 
 
+#: How states are kept: in the parameter's own format, in FP32, or in 8 bits with a scale a block.
+States = Literal["parameter", "fp32", "8bit"]
+
+
 @attrs.frozen(kw_only=True)
 class Rule:
     """
@@ -34,7 +38,7 @@ class Rule:
 
     algorithm: Literal["adamw", "muon", "sgd", "sgd-momentum"] = "adamw"
     implementation: Literal["fused", "foreach", "loop"] = "fused"
-    states: Literal["parameter", "fp32", "8bit"] = "parameter"
+    states: States = "parameter"
     master: bool = False
 
     def state_bytes(self, weight: Tensor) -> Number:

@@ -11,14 +11,14 @@ dropped, and a handful is left.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
 from llmplan.program.op import Category
 from llmplan.program.size import Number, Size, maximum
-from llmplan.program.walk import Passage, Phase
+from llmplan.program.walk import Event, Passage, Phase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.moments)
 
-    def peak(self, sizes: Sequence["Value"], repeats: Sequence["Value"]) -> "Value":
+    def peak(self, sizes: Sequence[Any], repeats: Sequence[Any]) -> Any:  # noqa: ANN401  floats of floats, arrays of arrays
         """
         The highest that is live beside what is always there. [byte]
 
@@ -142,13 +142,13 @@ class Rows:
         best: Number | None = None
         for fixed, per_run in zip(self._fixed, self._per_run, strict=True):
             total: Number = 0.0
-            for j in np.flatnonzero(fixed.astype(bool) | per_run.any(axis=0)):
+            for j in map(int, np.flatnonzero(fixed.astype(bool) | per_run.any(axis=0))):
                 count: Number = float(fixed[j])
-                for r in np.flatnonzero(per_run[:, j]):
+                for r in map(int, np.flatnonzero(per_run[:, j])):
                     count = count + float(per_run[r, j]) * repeats[r]
                 total = total + count * sizes[j]
             best = total if best is None else maximum(best, total)
-        return best  # type: ignore[return-value]  no Size among sizes
+        return best  # type: ignore[return-value]  # no Size among sizes
 
 
 class _Table:
@@ -201,9 +201,13 @@ class _Table:
         self.moments.append(moment)
 
 
-def _key(event: "Atom | object") -> tuple[object, str, str]:
-    size = event.bytes  # type: ignore[union-attr]
-    return (size if isinstance(size, (Size, float)) else id(size), event.category, event.label)  # type: ignore[union-attr]
+def _key(event: Event) -> tuple[object, str, str]:
+    return (_size_key(event.bytes), event.category, event.label)
+
+
+def _size_key(size: Number) -> object:
+    """Equal for equal sizes; an array is itself only."""
+    return size if isinstance(size, (Size, float)) else id(size)
 
 
 def _atoms(passages: Sequence[Passage]) -> tuple[dict[object, int], list[Atom]]:
@@ -226,8 +230,7 @@ def _undominated(table: _Table, atoms: Sequence[Atom]) -> list[int]:
     columns: dict[object, int] = {}
     merge = np.zeros((len(atoms), len(atoms)))
     for j, atom in enumerate(atoms):
-        key = atom.bytes if isinstance(atom.bytes, (Size, float)) else id(atom.bytes)
-        merge[j, columns.setdefault(key, len(columns))] = 1.0
+        merge[j, columns.setdefault(_size_key(atom.bytes), len(columns))] = 1.0
     merge = merge[:, : len(columns)]
     per_run = np.array(table.per_run) @ merge  # row, run, column
     once = np.array(table.fixed) @ merge + per_run.sum(axis=1)  # at one repetition each

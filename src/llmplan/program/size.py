@@ -155,22 +155,26 @@ def where(condition: Any, a: Number, b: Number) -> Number:  # noqa: ANN401  a Si
     """*a* where the *condition* holds, *b* elsewhere."""
     if _is_size(condition):
         return Size("where", (condition, a, b))
-    return _where(condition, a, b)
+    chosen: Number = _where(condition, a, b)
+    return chosen
 
 
 def maximum(a: Number, b: Number) -> Number:
     """The larger of two sizes."""
-    return Size("maximum", (a, b)) if _is_size(a, b) else _maximum(a, b)
+    larger: Number = Size("maximum", (a, b)) if _is_size(a, b) else _maximum(a, b)
+    return larger
 
 
 def minimum(a: Number, b: Number) -> Number:
     """The smaller of two sizes."""
-    return Size("minimum", (a, b)) if _is_size(a, b) else _minimum(a, b)
+    smaller: Number = Size("minimum", (a, b)) if _is_size(a, b) else _minimum(a, b)
+    return smaller
 
 
 def ceil(a: Number) -> Number:
     """The next whole number."""
-    return Size("ceil", (a,)) if _is_size(a) else _ceil(a)
+    whole: Number = Size("ceil", (a,)) if _is_size(a) else _ceil(a)
+    return whole
 
 
 def rounded(a: Number, unit: float = 512.0) -> Number:

@@ -79,12 +79,14 @@ class Habits:
         shards: Devices that share parameters and gradients where they are sharded.
         gathers: Whether a stretch's sharded parameters are gathered before it runs and let go after (ZeRO-3, FSDP).
         step: Bytes that the optimizer takes for a moment when it runs in backward, for one weight. [byte]
+        states: Bytes that it makes for one weight then, and keeps: in the first step only. [byte]
     """
 
     fate: GradientFate = "stays"
     shards: Number = 1.0
     gathers: bool = False
     step: Callable[[Tensor], Number] | None = None
+    states: Callable[[Tensor], Number] | None = None
 
 
 def walk(program: Program, habits: Habits | None = None) -> list[Passage]:
@@ -291,6 +293,8 @@ class _Walk:
             return
         if self._habits.step:
             self._pass_through([self._habits.step(weight)], "optimizer in backward")
+        if self._habits.states:
+            self._hold(Storage(self._habits.states(weight), "optimizer states", "optimizer"))
         self._drop(self._gradients.pop(id(weight)))
         if self._habits.fate == "sharded" and weight.weight:
             shard = weight.bytes / self._habits.shards

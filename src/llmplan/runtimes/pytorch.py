@@ -172,14 +172,13 @@ class PyTorch(Emitter):
     def _linear_kernels(self, x: Tensor, w: Tensor, y: Tensor) -> tuple[list[Kernel], list[Kernel]]:
         """The product, and those for the gradients of its factors where they are needed."""
         size = ELEMENT_BYTES[x.format]
-        formats = {"format": x.format, "element_bytes": size, "out_bytes": size}
-        forward: list[Kernel] = [Matmul(m=x.rows, n=w.rows, k=x.cols, **formats)]  # type: ignore[arg-type]
+        product = Matmul(m=x.rows, n=w.rows, k=x.cols, format=x.format, element_bytes=size, out_bytes=size)
         backward: list[Kernel] = []
         if x.needs_gradient:
-            backward.append(Matmul(m=x.rows, n=x.cols, k=w.rows, **formats))  # type: ignore[arg-type]
+            backward.append(attrs.evolve(product, n=x.cols, k=w.rows))
         if w.needs_gradient:
-            backward.append(Matmul(m=w.rows, n=x.cols, k=x.rows, **formats))  # type: ignore[arg-type]
-        return forward, backward
+            backward.append(attrs.evolve(product, m=w.rows, n=x.cols, k=x.rows))
+        return [product], backward
 
     # -- attention --------------------------------------------------------------------------------------------------
 
@@ -243,7 +242,8 @@ class PyTorch(Emitter):
                 return self._efficient(q, k, v, heads)
             if heads.aligned:
                 return self._flash(q, k, v, heads)
-            padded = self._flash(*(self._padded(t, n) for t, n in ((q, heads.query), (k, heads.kv), (v, heads.kv))), heads)
+            wide = [self._padded(t, n) for t, n in ((q, heads.query), (k, heads.kv), (v, heads.kv))]
+            padded = self._flash(wide[0], wide[1], wide[2], heads)
             out = Tensor(q.rows, q.cols, q.format, storage=padded.storage, needs_gradient=padded.needs_gradient)
             self.write(Op("slice", [padded], [out], gradients=[(padded, "new")], forward=[]))
         return out if heads.aligned else self._gathered_heads(out, [])

@@ -10,7 +10,6 @@ from llmplan.evaluating.memory import memory
 from llmplan.nouns.lora import LoRA
 from llmplan.nouns.model import Model
 from llmplan.nouns.optimizer import Optimizer
-from llmplan.nouns.recompute import Recompute
 from llmplan.nouns.training import Training
 from llmplan.planning import resolved_case
 from llmplan.registry import resolve
@@ -93,9 +92,9 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
     algorithm, states = _ALGORITHMS[optimizer]
     updates = Optimizer(
         name=optimizer,
-        algorithm=algorithm,
+        algorithm=algorithm,  # type: ignore[arg-type]  # the table's values are the literals
         implementation=inputs["optimizer_impl"],
-        state_format=states,
+        state_format=states,  # type: ignore[arg-type]
         master=optimizer == "adamw_master",
         when="backward" if inputs["optimizer_in_backward"] else "step",
         source=_SOURCE,
@@ -106,7 +105,7 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
         micro_batch_size=inputs["micro_batch"],
         global_batch_size=inputs["micro_batch"] * inputs["accumulate"],
         optimizer=updates,
-        recompute=Recompute(what=_RECOMPUTE[inputs["checkpoint"]]),
+        recompute=_RECOMPUTE[inputs["checkpoint"]],
         loss=inputs["loss"],
         loss_chunks=inputs["loss_chunks"],
         adapter=LoRA(rank=rank) if rank else None,

@@ -1,0 +1,91 @@
+"""Random structures with their sizes, for the property tests of the program."""
+
+from hypothesis import strategies as st
+
+from llmplan.architectures.gpt2 import GPT2
+from llmplan.architectures.llama import LLAMA
+from llmplan.architectures.nanochat import NANOCHAT_2025, NANOCHAT_2026
+from llmplan.evaluating.tracing import RANK, SEQUENCE, SHARDS, TOKENS, Structure, repeats, shortened
+from llmplan.program.emit import Job
+from llmplan.program.stretch import Run, fold
+from llmplan.runtimes.pytorch import PyTorch
+
+EIGHTHS = st.integers(1, 6).map(lambda n: 8 * n)
+
+
+@st.composite
+def configs(draw):
+    """An architecture and a small configuration of it."""
+    heads, head_dim, layers = draw(st.sampled_from([1, 2, 4])), draw(EIGHTHS), draw(st.integers(1, 13))
+    words = draw(st.integers(1, 400))
+    which = draw(st.sampled_from([GPT2, LLAMA, NANOCHAT_2025, NANOCHAT_2026]))
+    if which is GPT2:
+        return which, {
+            "n_embd": heads * head_dim,
+            "n_head": heads,
+            "n_layer": layers,
+            "vocab_size": words,
+            "n_positions": 64,
+            "tie_word_embeddings": draw(st.booleans()),
+        }
+    if which is LLAMA:
+        return which, {
+            "hidden_size": draw(EIGHTHS),
+            "num_attention_heads": heads,
+            "num_key_value_heads": draw(st.sampled_from([k for k in (1, 2, 4) if heads % k == 0])),
+            "head_dim": head_dim,
+            "num_hidden_layers": layers,
+            "intermediate_size": draw(st.integers(1, 200)),
+            "vocab_size": words,
+            "tie_word_embeddings": draw(st.booleans()),
+        }
+    return which, {"n_embd": heads * head_dim, "n_head": heads, "n_layer": layers, "vocab_size": words, "sequence_len": 64}
+
+
+@st.composite
+def cases(draw):
+    """A structure in letters, what its letters stand for, and its runs as they are."""
+    which, config = draw(configs())
+    weights, casts = draw(st.sampled_from([("bf16", "none"), ("fp32", "none"), ("fp32", "autocast")]))
+    grouped = config.get("num_key_value_heads", 1) != config.get("num_attention_heads", 1)
+    fp32 = (weights, casts) == ("fp32", "none")
+    eager = draw(st.booleans()) or (fp32 and which is LLAMA and grouped)
+    batch, length = draw(st.integers(1, 4)), draw(st.sampled_from([16, 64]))
+    lora = draw(st.booleans())
+    job = Job(
+        tokens=TOKENS,
+        sequence_length=SEQUENCE,
+        weights=weights,
+        compute="fp32" if fp32 else "bf16",
+        casts=casts,
+        attention="eager" if eager else "flash",
+        recompute=draw(st.sampled_from([None, "block", "attention", "attention-core"])),
+        loss_chunks=draw(st.sampled_from([1, 2, 4])),
+        adapters_only=lora,
+        single_sequence=eager and batch == 1,
+    )
+    shape, runs = which.shape(config), tuple(fold(which.layers(config)))
+    structure = Structure(
+        architecture=which,
+        emitter=PyTorch,
+        shape=shape.in_letters(),
+        runs=shortened(runs),
+        job=job,
+        lora=lora,
+        fate=draw(st.sampled_from(["stays", "taken", "sharded"])),
+        gathers=draw(st.booleans()),
+    )
+    values = {
+        **shape.sizes(),
+        **repeats(runs),
+        str(TOKENS): float(batch * length),
+        str(SEQUENCE): float(length),
+        str(SHARDS): float(draw(st.integers(1, 8))),
+        str(RANK): float(draw(st.integers(1, 4))),
+    }
+    return structure, values, runs
+
+
+def unrolled(runs):
+    """The same layers, each written down by itself."""
+    return tuple(Run(run.period, 1) for run in runs for _ in range(run.repeat))
