@@ -172,14 +172,15 @@ def test_the_first_sum_of_two_products_gradients_is_a_third_tensor():
     """Views cannot be added to in place; other gradients can."""
 
     def both(name):
-        x = Tensor(128.0, 1.0, "fp32")
-        start = unary(x)
+        start = Op("f", [x := Tensor(128.0, 3.0, "fp32")], [Tensor(128.0, 3.0, "fp32")], gradients=[(x, "new")])
         h = start.outputs[0]
-        a, b = (Op(name, [h], [Tensor(128.0, 1.0, "fp32")], gradients=[(h, "new")]) for _ in range(2))
-        total = Op("add", [a.outputs[0], b.outputs[0]], [Tensor(128.0, 1.0, "fp32")], gradients=[(o.outputs[0], "same") for o in (a, b)])
+        a, b = (Op(name, [h], [Tensor(1.0, 1.0, "fp32")], gradients=[(h, "new")]) for _ in range(2))
+        ends = [(a.outputs[0], "same"), (b.outputs[0], "same")]
+        total = Op("add", [a.outputs[0], b.outputs[0]], [Tensor(1.0, 1.0, "fp32")], gradients=ends)
         return high(chain(start, a, b, total))
 
-    assert both("linear") == both("f") + 512.0
+    assert both("f") == 2 * 1536.0 + 512.0  # two branches and the gradient that the second is made of
+    assert both("linear") == 3 * 1536.0
 
 
 def test_a_region_keeps_its_inputs_and_runs_again():

@@ -134,7 +134,7 @@ def _board_power(step: StepTime, hardware: Hardware, drawn: Constants) -> Array:
         flops_per_joule=flops_per_watt(dev, drawn),
         joules_per_byte=drawn[f"power.byte.{dev.memory_class}"],
         active_share=drawn["power.active"],
-        idle=base_power(dev, drawn),
+        base=base_power(dev, drawn),
         power_limit=dev.power_limit,
     )
 

@@ -6,7 +6,7 @@ Equal kernels are one entry with a count. Sizes are letters until :func:`work` g
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -77,13 +77,14 @@ class _Sized:
     """Kernels in letters, ready to be given values."""
 
     def __init__(self, phases: Mapping[str, Mapping[Kernel, Number]]) -> None:
-        self._entries: list[tuple[str, Kernel, tuple[str, ...]]] = []
+        self._entries: list[tuple[str, type[Kernel], dict[str, Any], tuple[str, ...]]] = []
         sizes: list[Number] = []
         for phase, kernels in phases.items():
             for kernel, count in kernels.items():
-                names = tuple(f.name for f in attrs.fields(type(kernel)) if isinstance(getattr(kernel, f.name), Size))
-                self._entries.append((phase, kernel, names))
-                sizes += [count, *(getattr(kernel, name) for name in names)]
+                fields = {f.name: getattr(kernel, f.name) for f in attrs.fields(type(kernel))}
+                names = tuple(name for name, value in fields.items() if isinstance(value, Size))
+                self._entries.append((phase, type(kernel), fields, names))
+                sizes += [count, *(fields[name] for name in names)]
         self._phases = tuple(phases)
         self._evaluator = Evaluator(sizes)
 
@@ -91,10 +92,10 @@ class _Sized:
         """The kernels with their sizes' values."""
         values = iter(self._evaluator(sizes))
         found: dict[str, list[tuple[Kernel, float]]] = {phase: [] for phase in self._phases}
-        for phase, kernel, names in self._entries:
+        for phase, kind, fields, names in self._entries:
             count = next(values)
             given = {name: next(values) for name in names}
-            found[phase].append((attrs.evolve(kernel, **given), count))  # type: ignore[arg-type]
+            found[phase].append((kind(**(fields | given)), count))  # type: ignore[arg-type]
         return found
 
 
