@@ -93,6 +93,8 @@ def _batches(case: Case, notes: list[Assumption]) -> Case:
         per_rank = max(1, t.global_batch_size // ranks)
     micro = _largest_that_fits(case, per_rank, in_backward=in_backward, free=t.global_batch_size is None)
     why = "the largest power of two that fits and divides a rank's share of a step; 1 where none fits"
+    if case.runtime.mode == "compiled":
+        why += "; judged by the memory of eager code, as that of compiled code is not modelled"
     notes.append(_note("Training.micro_batch_size", f"{micro}", why))
     if t.global_batch_size is None:
         size = micro * ranks if in_backward else per_rank * ranks

@@ -20,10 +20,10 @@ class Answers:
 
     Attributes:
         parameters: Of the model, by role.
-        memory: Of one rank.
-        reserved: What the caching allocator holds. [byte]
+        memory: Of one rank, or None where it is not modelled: of compiled code.
+        reserved: What the caching allocator holds, or None. [byte]
         overheads: What lies beside the tensors.
-        fit: Whether it is all there.
+        fit: Whether it is all there, or None.
         work: Kernels of a step.
         timing: Seconds and energy.
         cost: Bills and rent.
@@ -31,10 +31,10 @@ class Answers:
     """
 
     parameters: Parameters
-    memory: Memory
-    reserved: Estimate
+    memory: Memory | None
+    reserved: Estimate | None
     overheads: tuple[Overhead, ...]
-    fit: Fit
+    fit: Fit | None
     work: Work
     timing: Timing
     cost: Cost
@@ -49,7 +49,7 @@ def evaluate(case: Case) -> Answers:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    held = memory(case)
+    held = memory(case) if case.runtime.mode == "eager" else None
     beside = tuple(overheads(case.hardware, case.ranks))
     counted = parameters(case)
     done = work(case)
@@ -57,9 +57,9 @@ def evaluate(case: Case) -> Answers:
     return Answers(
         parameters=counted,
         memory=held,
-        reserved=reserved(held.peak),
+        reserved=None if held is None else reserved(held.peak),
         overheads=beside,
-        fit=fit(held, beside, case.hardware),
+        fit=None if held is None else fit(held, beside, case.hardware),
         work=done,
         timing=timed,
         cost=cost(case, timed),

@@ -68,7 +68,6 @@ class Memory:
         saved_weight_casts: Copies of weights in another format that are kept then.
         parameters: Weights of this rank.
         host: What is kept in the host's memory.
-        formula: The winning row in letters, without what stands all the time.
     """
 
     peak: float
@@ -80,7 +79,6 @@ class Memory:
     saved_weight_casts: float
     parameters: float
     host: float
-    formula: str
 
     def split(self) -> dict[Category, float]:
         """The peak by category. [byte]"""
@@ -182,8 +180,21 @@ def memory(case: Case) -> Memory:
         saved_weight_casts=casts,
         parameters=standing.parameters,
         host=standing.host,
-        formula="" if in_step else rows.letters(row, [str(n) for n in prepared.trace.program.repeats]),
     )
+
+
+def formula(case: Case) -> str:
+    """
+    The closed form of a case's peak in letters: what is live at its moment beside what stands all the time.
+
+    One line a term: a count, a size in letters [byte], and what it is. Empty where the optimizer's step is the peak.
+    """
+    prepared = _prepared(setup_of(case))
+    standing, repeats, atoms = prepared.sized(sizes_of(case))
+    rows = prepared.trace.rows
+    if standing.gradients + standing.step > rows.peak(atoms, repeats) + standing.accumulated:
+        return ""
+    return rows.letters(rows.highest(atoms, repeats), [str(n) for n in prepared.trace.program.repeats])
 
 
 def _first_step_peak(setup: Setup, sizes: Mapping[str, float], live: float, standing: Standing[Any]) -> float:

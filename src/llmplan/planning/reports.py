@@ -42,7 +42,6 @@ class MemoryReport:
         saved_for_backward: Activations kept when the forward has ended, copies of weights among them. [byte]
         host: Kept in the host's memory. [byte]
         largest: The largest parts of the peak: label, category, bytes.
-        formula: The closed form that gave the peak, in letters.
     """
 
     peak: Estimate
@@ -57,7 +56,6 @@ class MemoryReport:
     saved_for_backward: Estimate
     host: Estimate
     largest: tuple[tuple[str, str, float], ...]
-    formula: str
 
 
 @attrs.frozen(kw_only=True)
@@ -148,9 +146,11 @@ class CarbonReport:
     basis: str
 
 
-def memory_report(a: Answers) -> MemoryReport:
-    """The memory of *a*."""
+def memory_report(a: Answers) -> MemoryReport | None:
+    """The memory of *a*, or None where it is not modelled."""
     held = a.memory
+    if held is None or a.reserved is None or a.fit is None:
+        return None
     beside = [o for o in a.overheads if not o.counted]
     terms: dict[str, Estimate] = {str(c): _exact(b) for c, b in held.split().items()}
     terms |= {o.name: o.size for o in a.overheads}
@@ -168,7 +168,6 @@ def memory_report(a: Answers) -> MemoryReport:
         saved_for_backward=_exact(held.saved_for_backward + held.saved_weight_casts),
         host=_exact(held.host),
         largest=tuple((p.label, p.category, p.bytes) for p in held.parts[:_LARGEST]),
-        formula=held.formula,
     )
 
 
