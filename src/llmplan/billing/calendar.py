@@ -124,15 +124,15 @@ def seconds_by_period(row: Row, per_hour: int) -> Mapping[int, int]:
         {0: 28800, 1: 57600}
     """
     seconds: dict[int, int] = {}
-    for index in range(24 * per_hour):
-        period = entry(row, index, per_hour)
+    for entry in range(24 * per_hour):
+        period = period_of(row, entry, per_hour)
         seconds[period] = seconds.get(period, 0) + HOUR // per_hour
     return MappingProxyType(seconds)
 
 
-def entry(row: Row, index: int, per_hour: int) -> int:
-    """The entry of a row of 1, 24 or 48 that the slot of a given index uses."""
-    return row[index * len(row) // (24 * per_hour)]
+def period_of(row: Row, entry: int, per_hour: int) -> int:
+    """The period of a slot, from a row of 1, 24 or 48; the slot knows its entry in a row of a whole day."""
+    return row[entry * len(row) // (24 * per_hour)]
 
 
 def days_between(first: dt.date, end: dt.date) -> Iterator[dt.date]:

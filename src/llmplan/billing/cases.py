@@ -5,7 +5,7 @@ A document of cases (format ``llmplan-bill-cases/1``) holds tariffs by key and c
 its tariff, time zone, load, baseline and bill periods.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llmplan.billing.bill import Bill
@@ -73,23 +73,22 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, Any]:
         hours=load["hours"],
         start=load["start"],
         time_zone=inputs["time_zone"],
-        baseline=_baseline(inputs["baseline"]),
+        baseline=baseline_of(inputs["baseline"]),
         bill_periods=inputs["bill_periods"],
     )
     return _told(made)
 
 
-def _baseline(stated: Mapping[str, Any]) -> Baseline:
-    makers = {
+def baseline_of(stated: Mapping[str, Any]) -> Baseline:
+    """The baseline that a case states in one of its four forms."""
+    makers: dict[str, Callable[[Any], Baseline]] = {
         "kwh_per_month": Baseline.even,
         "kwh_by_month": Baseline.monthly,
         "watts": Baseline.constant,
         "hourly_watts": Baseline.hourly,
     }
     if len(stated) != 1 or next(iter(stated)) not in makers:
-        raise SpecError(
-            "bill case", (f"expected one of {', '.join(makers)}, got {', '.join(map(str, stated))} @ baseline",)
-        )
+        raise SpecError("bill case", (f"expected one of {', '.join(makers)}, got {', '.join(map(str, stated))} @ baseline",))
     ((form, amount),) = stated.items()
     return makers[form](amount)
 
@@ -110,8 +109,7 @@ def _period(period: PeriodBill) -> dict[str, Any]:
     return {
         "from": period.start,
         "to": period.end,
-        "with_job": _amounts(period.with_job)
-        | {"energy_lines": _lines(period.with_job), "tax_lines": _taxes(period.with_job)},
+        "with_job": _amounts(period.with_job) | {"energy_lines": _lines(period.with_job), "tax_lines": _taxes(period.with_job)},
         "without_job": _amounts(period.without_job),
         "job_adds": period.job_adds,
     }

@@ -39,7 +39,7 @@ def fixed(tariff: Tariff, bill: Period, kwh: Fraction) -> Fraction:
     """Fixed charges of one bill, the one that its kWh pick included. [currency]"""
     charge = over_period(tariff.fixedchargefirstmeter, tariff.fixedchargeunits, bill)
     if tariff.fixed_by_kwh:
-        charge += exact(tariff.fixed_by_kwh[step_of(tariff.fixed_by_kwh, kwh)].charge)
+        charge += exact(step_of(tariff.fixed_by_kwh, kwh).charge)
     return charge
 
 

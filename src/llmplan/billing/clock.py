@@ -27,14 +27,14 @@ class Slot(NamedTuple):
 
         seconds: How long it lasts. [s]
 
-        index: The entry of a schedule's row that it uses, from 0.
+        entry: The entry of a schedule's row that it uses, from 0.
 
         passing: 0, or 1 where the clock shows this hour for the second time.
     """
 
     start: int
     seconds: int
-    index: int
+    entry: int
     passing: int
 
 
@@ -127,7 +127,7 @@ class Clock:
             per_hour: Entries of a schedule for an hour: 1 or 2.
 
         Example:
-            >>> [slot.index for slot in Clock("Europe/Paris").slots(dt.date(2026, 3, 29))][:4]
+            >>> [slot.entry for slot in Clock("Europe/Paris").slots(dt.date(2026, 3, 29))][:4]
             [0, 1, 3, 4]
             >>> [slot.passing for slot in Clock("Europe/Paris").slots(dt.date(2026, 10, 25))][:5]
             [0, 0, 0, 1, 0]
@@ -143,16 +143,16 @@ class Clock:
             return ()  # a date that a zone has left out, as Samoa did on 2011-12-30
         change = self._change(begin, end)
         again = self._offset(end) < self._offset(begin)
-        slots = []
+        slots: list[Slot] = []
         at = begin
         while at < end:
             into_day = (at + self._offset(at)) % DAY
             until = min(at + length - into_day % length, end)
             if at < change < until:
                 until = change
-            index = into_day // length
-            passing = int(again and at >= change and any(slot.index == index for slot in slots))
-            slots.append(Slot(at - begin, until - at, index, passing))
+            entry = into_day // length
+            passing = int(again and at >= change and any(slot.entry == entry for slot in slots))
+            slots.append(Slot(at - begin, until - at, entry, passing))
             at = until
         return tuple(slots)
 

@@ -39,9 +39,7 @@ def charges_demand(tariff: Tariff) -> bool:
 
 def has_ratchet(tariff: Tariff) -> bool:
     """Whether the demand of earlier months can raise a month's charge."""
-    return bool(
-        tariff.flatdemandstructure and tariff.lookbackpercent and tariff.lookbackrange and tariff.contract_kw is None
-    )
+    return bool(tariff.flatdemandstructure and tariff.lookbackpercent and tariff.lookbackrange and tariff.contract_kw is None)
 
 
 def month_demand(tariff: Tariff, meter: Meter, month: dt.date) -> Demand:

@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 import attrs
 
@@ -22,6 +23,7 @@ from llmplan.errors import UnsupportedError
 from llmplan.nouns.tariff import FixedStep, Tariff, TotalTable
 
 _ZERO = Fraction(0)
+S = TypeVar("S", FixedStep, TotalTable)
 Lines = dict[tuple[int, int], Fraction]
 
 
@@ -69,28 +71,24 @@ def energy_lines(tariff: Tariff, meter: Meter, bill: Period) -> list[EnergyLine]
     lines: Lines = {}
     for line, kwh in _cut(tariff, table, meter, bill):
         lines[line] = lines.get(line, _ZERO) + kwh
-    return [
-        EnergyLine(period, tier, kwh, table[period][tier].price) for (period, tier), kwh in sorted(lines.items()) if kwh
-    ]
+    return [EnergyLine(period, tier, kwh, table[period][tier].price) for (period, tier), kwh in sorted(lines.items()) if kwh]
 
 
-def step_of(table: Sequence[FixedStep] | Sequence[TotalTable], kwh: Fraction) -> int:
+def step_of(table: Sequence[S], kwh: Fraction) -> S:
     """The first step whose ``max_kwh`` is not exceeded."""
-    for i, step in enumerate(table):
+    for step in table:
         if step.max_kwh is None or kwh <= exact(step.max_kwh):
-            return i
+            return step
     raise UnsupportedError(f"a bill of {float(kwh):g} kWh", f"the tariff's table ends at {table[-1].max_kwh:g} kWh")
 
 
 def _table(tariff: Tariff, meter: Meter, bill: Period) -> tuple[Steps, ...]:
     if not tariff.by_total:
         return steps(tariff.energyratestructure)
-    return steps(tariff.by_total[step_of(tariff.by_total, meter.total(bill.months))].energyratestructure)
+    return steps(step_of(tariff.by_total, meter.total(bill.months)).energyratestructure)
 
 
-def _cut(
-    tariff: Tariff, table: tuple[Steps, ...], meter: Meter, bill: Period
-) -> Iterator[tuple[tuple[int, int], Fraction]]:
+def _cut(tariff: Tariff, table: tuple[Steps, ...], meter: Meter, bill: Period) -> Iterator[tuple[tuple[int, int], Fraction]]:
     if tariff.tier_reset == "year":
         yield from _year_so_far(table, meter, bill)
     elif tariff.tier_reset == "day":
@@ -166,7 +164,7 @@ def _by_period(days: Counter[Day]) -> dict[int, Fraction]:
 
 
 def _shared(
-    table: tuple[Steps, ...], used: dict[int, Fraction], *, times: Fraction | int = 1, days: Fraction | int = 1
+    table: tuple[Steps, ...], used: Mapping[int, Fraction], *, times: Fraction | int = 1, days: Fraction | int = 1
 ) -> Iterator[tuple[tuple[int, int], Fraction]]:
     """Cut the total into tiers, and give each period its share of every tier."""
     total = sum(used.values(), _ZERO)

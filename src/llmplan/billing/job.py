@@ -138,7 +138,7 @@ class YearOfStarts:
         return tuple(dict.fromkeys(warning for bill in self.bills for warning in bill.warnings))
 
 
-def bill_job(  # noqa: PLR0913  a load is six numbers, each by its name
+def bill_job(
     tariff: Tariff,
     *,
     watts: float,
@@ -198,7 +198,7 @@ def bill_job(  # noqa: PLR0913  a load is six numbers, each by its name
     return _Biller(customer).bill(watts=watts, hours=hours, start=start, stated=bill_periods)
 
 
-def bill_year_starts(  # noqa: PLR0913  as bill_job
+def bill_year_starts(
     tariff: Tariff,
     *,
     year: int,
@@ -277,9 +277,7 @@ class _Biller:
         job = self._job(watts, hours, start)
         meter = self._customer.meter.with_job(job)
         first, last = self._dates(job)
-        periods = (
-            stated_periods(stated) if stated is not None else periods_over(self._tariff, first, self._effect(last))
-        )
+        periods = stated_periods(stated) if stated is not None else periods_over(self._tariff, first, self._effect(last))
         if stated is not None and not (periods[0].start <= first and last < periods[-1].end):
             raise JobError((f"bill_periods: they do not cover the job, which runs from {first} to {last}",))
         bills = [self._pair(meter, job, period) for period in periods]
@@ -349,9 +347,7 @@ def _summed(tariff: Tariff, job: Job, bills: Sequence[PeriodBill], warnings: tup
 def _warnings(tariff: Tariff, first: dt.date, last: dt.date) -> list[str]:
     told = []
     if tariff.effective_from and first.isoformat() < tariff.effective_from:
-        told.append(
-            f"the prices of {tariff.name!r} came into force on {tariff.effective_from}, and the job starts before"
-        )
+        told.append(f"the prices of {tariff.name!r} came into force on {tariff.effective_from}, and the job starts before")
     if tariff.effective_to and last.isoformat() > tariff.effective_to:
         told.append(f"the prices of {tariff.name!r} were in force until {tariff.effective_to}, and the job runs beyond")
     if tariff.prices_include_tax is None and not tariff.taxes:

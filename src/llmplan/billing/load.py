@@ -103,9 +103,9 @@ class Job:
             return False
         return True if self.start <= begin and self.end >= end else None
 
-    def seconds(self, begin: int, end: int) -> Fraction | int:
+    def seconds(self, begin: int, end: int) -> Fraction:
         """For how long it runs between two instants. [s]"""
-        return max(0, min(end, self.end) - max(begin, self.start))
+        return max(Fraction(0), min(Fraction(end), self.end) - max(Fraction(begin), self.start))
 
 
 def _numbers(name: str, values: Sequence[float | Fraction], count: int) -> tuple[Fraction, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import attrs
 
-from llmplan.billing.calendar import Calendar, Kind, Row, entry, next_month, seconds_by_period
+from llmplan.billing.calendar import Calendar, Kind, Row, next_month, period_of, seconds_by_period
 from llmplan.billing.clock import HOUR
 from llmplan.billing.load import JOULES_PER_KWH, Baseline, Job
 
@@ -43,11 +43,11 @@ class Day:
 class _Piece(NamedTuple):
     """A slot with its power: how many seconds long, and for how many of them the job runs."""
 
-    index: int
+    entry: int
     passing: int
     seconds: int
     watts: Fraction
-    job_seconds: Fraction | int
+    job_seconds: Fraction
 
 
 class Meter:
@@ -100,7 +100,7 @@ class Meter:
         """The date's energy in order of time: period and kWh, slot by slot."""
         row = self.calendar.energy_row(day)
         for piece in self._pieces(day):
-            yield entry(row, piece.index, self._per_hour), self._energy(piece)
+            yield period_of(row, piece.entry, self._per_hour), self._energy(piece)
 
     def month(self, month: dt.date) -> Counter[Day]:
         """The days of a calendar month, given by its first day, and how many of each."""
@@ -184,7 +184,7 @@ class Meter:
     def _highest(self, pieces: Sequence[_Piece], row: Row) -> tuple[Fraction, dict[int, Fraction]]:
         hours: dict[tuple[int, int], list[_Piece]] = {}
         for piece in pieces:
-            hours.setdefault((piece.index // self._per_hour, piece.passing), []).append(piece)
+            hours.setdefault((piece.entry // self._per_hour, piece.passing), []).append(piece)
         peak, peaks, known = _ZERO, dict[int, Fraction](), dict[tuple[object, ...], Fraction]()
         for parts in hours.values():
             # Most hours of a day are the same as another: each kind is averaged once.
@@ -194,7 +194,7 @@ class Meter:
                 kwh = sum(map(self._energy, parts), _ZERO)
                 average = known[alike] = kwh * HOUR / sum(part.seconds for part in parts)
             peak = max(peak, average)
-            for period in {entry(row, part.index, self._per_hour) for part in parts}:
+            for period in {period_of(row, part.entry, self._per_hour) for part in parts}:
                 peaks[period] = max(average, peaks.get(period, average))
         return peak, peaks
 
@@ -204,9 +204,9 @@ class Meter:
         pieces = []
         for slot in self._clock.slots(day, self._per_hour):
             start = begin + slot.start
-            under = 0 if self._job is None else self._job.seconds(start, start + slot.seconds)
-            hour = slot.index // self._per_hour
-            pieces.append(_Piece(slot.index, slot.passing, slot.seconds, watts[hour], under))
+            under = _ZERO if self._job is None else self._job.seconds(start, start + slot.seconds)
+            hour = slot.entry // self._per_hour
+            pieces.append(_Piece(slot.entry, slot.passing, slot.seconds, watts[hour], under))
         return pieces
 
     def _watts_of(self, day: dt.date) -> tuple[Fraction, ...]:
@@ -230,12 +230,12 @@ def _by_period(
     """Seconds and kWh of each period; equal powers are added up as seconds first, which is cheap."""
     seconds: dict[int, int] = {}
     baseline: dict[tuple[int, Fraction], int] = {}
-    job: dict[int, Fraction | int] = {}
+    job: dict[int, Fraction] = {}
     for piece in pieces:
-        period = entry(row, piece.index, per_hour)
+        period = period_of(row, piece.entry, per_hour)
         seconds[period] = seconds.get(period, 0) + piece.seconds
         baseline[period, piece.watts] = baseline.get((period, piece.watts), 0) + piece.seconds
-        job[period] = job.get(period, 0) + piece.job_seconds
+        job[period] = job.get(period, _ZERO) + piece.job_seconds
     joules = {period: job_watts * under for period, under in job.items()}
     for (period, watts), length in baseline.items():
         joules[period] += watts * length

@@ -119,9 +119,7 @@ class _Reading:
 
     def _extra(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         fields = {key: value for key, value in extra.items() if value is not None}
-        self._faults += [
-            unknown_field(Tariff, key).replace("@ Tariff", "@ Tariff.x") for key in fields if key not in _EXTRA
-        ]
+        self._faults += [unknown_field(Tariff, key).replace("@ Tariff", "@ Tariff.x") for key in fields if key not in _EXTRA]
         fields = {key: value for key, value in fields.items() if key in _EXTRA}
         if "taxes" in fields:
             fields["taxes"] = self._nouns(Tax, "x.taxes", fields["taxes"])
@@ -169,7 +167,7 @@ class _Reading:
         if not isinstance(value, Mapping):
             self._faults.append(f"expected a table, got {value!r:.80} @ Tariff.{where}")
             return None
-        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type, misc]  nouns are attrs
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]  # every noun is an attrs class
         own = {field.name: field for field in fields}
         unknown = [f"{unknown_field(cls, key)} @ Tariff.{where}" for key in value if key not in own]
         missing = [
@@ -194,13 +192,11 @@ class _Reading:
 
     def _holidays(self, holidays: object) -> object:
         if not isinstance(holidays, Mapping) or set(holidays) != {"as", "dates"} or holidays["as"] != "weekend":
-            self._faults.append(
-                f'expected {{"as": "weekend", "dates": [...]}}, got {holidays!r:.80} @ Tariff.x.holidays'
-            )
+            self._faults.append(f'expected {{"as": "weekend", "dates": [...]}}, got {holidays!r:.80} @ Tariff.x.holidays')
             return ()
         return holidays["dates"]
 
-    def _date(self, key: str, value: object) -> str | None:
+    def _date(self, key: str, value: Any) -> str | None:  # noqa: ANN401  whatever the record holds
         """URDB counts seconds since 1970 in UTC; its bulk file wraps them as ``{"$date": milliseconds or text}``."""
         if isinstance(value, Mapping):
             value = value.get("$date")
@@ -208,7 +204,7 @@ class _Reading:
         try:
             if isinstance(value, str):
                 return dt.datetime.fromisoformat(value).date().isoformat()
-            return dt.datetime.fromtimestamp(value, dt.UTC).date().isoformat()  # type: ignore[arg-type]  told below
+            return dt.datetime.fromtimestamp(value, dt.UTC).date().isoformat()
         except (TypeError, ValueError, OverflowError, OSError):
             self._faults.append(f"expected seconds since 1970 or an ISO date, got {value!r:.80} @ Tariff.{key}")
             return None
@@ -226,8 +222,7 @@ def _renamed(overrides: object) -> object:
         return overrides
     names = {"from": "start", "to": "end"}
     return [
-        {names.get(key, key): value for key, value in item.items()} if isinstance(item, Mapping) else item
-        for item in overrides
+        {names.get(key, key): value for key, value in item.items()} if isinstance(item, Mapping) else item for item in overrides
     ]
 
 

@@ -29,8 +29,8 @@ class Rows:
         """Give the schedule in full; an absent one stays empty."""
         lengths = {len(row) for row in value}
         if len(value) not in {0, 1, MONTHS} or not lengths <= {1, HOURS, 2 * HOURS}:
-            rows = f"{MONTHS} rows (or 1 for all months) of {HOURS} or {2 * HOURS} periods (or 1 for the whole day)"
-            msg = f"expected {rows}, got {len(value)} rows of {' or '.join(map(str, sorted(lengths)))}"
+            wanted = f"{MONTHS} rows (or 1 for all months) of {HOURS} or {2 * HOURS} periods (or 1 for the whole day)"
+            msg = f"expected {wanted}, got {len(value)} rows of {' or '.join(map(str, sorted(lengths)))}"
             raise ValueError(msg)
         rows = value * MONTHS if len(value) == 1 else value
         return tuple(row * HOURS if len(row) == 1 else row for row in rows)
@@ -408,7 +408,7 @@ class Tariff(Noun):
             yield f"ends before it begins, on {self.effective_from} @ Tariff.effective_to"
 
 
-def _tiers(name: str, structure: EnergyStructure | DemandStructure, *, needed: bool = False) -> Iterator[str]:
+def _tiers(name: str, structure: Sequence[Sequence[Tier] | Sequence[DemandTier]], *, needed: bool = False) -> Iterator[str]:
     if needed and not structure:
         yield f"expected at least one period @ Tariff.{name}"
     for i, tiers in enumerate(structure):
