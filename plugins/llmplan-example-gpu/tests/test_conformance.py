@@ -1,0 +1,5 @@
+from llmplan.testing import HardwareTests
+
+
+class TestExampleGpu(HardwareTests):
+    name = "example-gpu"
