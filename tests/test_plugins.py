@@ -330,6 +330,9 @@ class TestNarrowing:
     def test_those_that_are_named_are_found_and_the_built_ins(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         monkeypatch.setenv(discovery.VARIABLE, text)
         assert self.names() == {"acme-1", "h100-sxm"}
+        with pytest.raises(UnknownNameError) as caught:
+            hardwares["other-1"]
+        assert discovery.VARIABLE in caught.value.__notes__[-1]
 
     @pytest.mark.parametrize("text", ["", " ", ","])
     def test_an_empty_value_leaves_the_built_ins(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:

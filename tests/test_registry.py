@@ -34,7 +34,7 @@ from llmplan.registry import (
     resolved,
 )
 from llmplan.registry.families import Family, fault_of_name
-from llmplan.registry.machines import Machines
+from llmplan.registry.machine_texts import Machines
 
 GROUP = "llmplan.number"
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from llmplan.registry.machines import Machines
+from llmplan.registry.machine_texts import Machines
 from llmplan.registry.mapping import Registry
 
 if TYPE_CHECKING:

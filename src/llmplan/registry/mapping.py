@@ -275,6 +275,9 @@ class Registry(Mapping[str, T_co], Generic[T_co]):
         error = UnknownNameError(self.kind, name, (*self, *self.families))
         for offer, text in self._listing().faults:
             error.add_note(f"{offer.origin.package} {offer.origin.version} ({offer.line}) may offer more: {text}")
+        wanted = discovery.narrowed()
+        if wanted is not None:
+            error.add_note(f"{discovery.VARIABLE} lets only these packages offer anything: {', '.join(sorted(wanted))}")
         return error
 
     def _every(self) -> "Iterator[tuple[str, T_co | None, PluginError | None]]":
