@@ -133,7 +133,7 @@ formats = given_or_left_out(
     name=ids,
     element_bits=st.integers(1, 64),
     kind=choices(Format, "kind"),
-    trainable=st.just(True),
+    trainable=st.just(value=True),
     block_elements=st.sampled_from([16, 32, 64, 128]),
     offset_bits=st.integers(0, 64),
     table_bytes=st.integers(0, 2000),

@@ -5,22 +5,22 @@ The class bodies of the nouns read like a datasheet (``layers: Count``); what su
 takes a value and gives it back, tidied (a list becomes a tuple, a dict a Table), or raises :class:`Faults`.
 """
 
-import datetime
+import datetime as dt
 import functools
 import math
 import numbers
 import operator
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 import attrs
 
 from llmplan.errors import LlmplanError, nearest
-from llmplan.nouns._table import Table, freeze
+from llmplan.nouns._table import Table, freeze, is_unicode
 from llmplan.sources import Measures, Sourced
-from llmplan.units import factor
+from llmplan.units import factor, is_quantity
 
 Check = Callable[[Any], Any]
 
@@ -28,7 +28,7 @@ Check = Callable[[Any], Any]
 _ABSURD = 1e24
 
 
-class Faults(Exception):
+class Faults(Exception):  # noqa: N818  it carries several, and never leaves this package
     """
     What is wrong with one value, each fault with the path to it inside the value.
 
@@ -102,7 +102,7 @@ class IsoDate:
     def check(self, value: str) -> str:
         """Give *value* back where the calendar has that day."""
         try:
-            day = datetime.date.fromisoformat(value)
+            day = dt.date.fromisoformat(value)
         except ValueError:
             msg = f"expected a date such as 2026-12-01, got {value!r}"
             raise ValueError(msg) from None
@@ -169,22 +169,21 @@ def check_of(annotation: Any) -> Check:  # noqa: ANN401  annotations are of no c
     Knows int, float, str, bool, Any, classes, Literal, ``X | Y | None``, ``tuple[X, ...]``, ``tuple[X, Y]``,
     ``Mapping[str, X]`` and ``Annotated`` with :class:`Rule` or ``Measures`` beside any of them.
     """
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _annotated(*get_args(annotation))
-    if origin in (Union, types.UnionType):
-        return _union(get_args(annotation))
-    if origin is Literal:
-        return functools.partial(_one_of, get_args(annotation))
-    if origin is tuple:
-        return _tuple(get_args(annotation))
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in _GENERIC:
+        return _GENERIC[origin](args)
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        key, item = get_args(annotation)
-        return functools.partial(_table, check_of(key), check_of(item))
-    return _PLAIN.get(annotation) or functools.partial(_instance, annotation)
+        return functools.partial(_table, check_of(args[0]), check_of(args[1]))
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if isinstance(annotation, type):
+        return functools.partial(_instance, annotation)
+    msg = f"no check for a field annotated {annotation!r}: does its module say `from __future__ import annotations`?"
+    raise TypeError(msg)
 
 
-def _annotated(base: Any, *marks: Any) -> Check:  # noqa: ANN401
+def _annotated(args: tuple[Any, ...]) -> Check:
+    base, *marks = args
     measures = [mark for mark in marks if isinstance(mark, Measures)]
     if measures:
         may_be_zero = any(isinstance(mark, MayBeZero) for mark in marks)
@@ -222,7 +221,7 @@ def _measured(measures: Measures, may_be_zero: bool, value: Any) -> Sourced:  # 
 def _without_source(unit: str, value: object) -> str:
     if isinstance(value, (int, float)):
         return f"expected a quantity in {unit} with its source, got the bare number {value!r}"
-    if isinstance(value, str) or hasattr(value, "magnitude"):
+    if isinstance(value, str) or is_quantity(value):
         return (
             f"a source is needed for {str(value)!r:.80}: write Sourced({str(value)!r:.80}, Source(...)), "
             "or change a noun with evolve(), which calls it an assumption"
@@ -238,17 +237,16 @@ def _union(members: tuple[Any, ...]) -> Check:
 def _any_of(checks: list[Check], or_none: bool, value: Any) -> Any:  # noqa: ANN401, FBT001
     if value is None and or_none:
         return None
-    refusals = []
+    refusals: list[Faults] = []
     for check in checks:
         try:
             return check(value)
         except Faults as exc:
             refusals.append(exc)
+    wanted = [refusal.wanted for refusal in refusals if isinstance(refusal, WrongType)]
     # A member that recognised the type has the most to say.
-    for exc in refusals:
-        if not isinstance(exc, WrongType):
-            raise exc from None
-    raise WrongType(" or ".join(exc.wanted for exc in refusals if isinstance(exc, WrongType)), value)
+    told = [refusal for refusal in refusals if not isinstance(refusal, WrongType)]
+    raise (told[0] if told else WrongType(" or ".join(wanted), value)) from None
 
 
 def _one_of(choices: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401
@@ -269,25 +267,29 @@ def _tuple(members: tuple[Any, ...]) -> Check:
 def _tuple_of(check: Check, value: Any) -> tuple[Any, ...]:  # noqa: ANN401
     if not isinstance(value, (list, tuple)):
         raise WrongType("a list", value)
-    return tuple(_each(((f"[{i}]", functools.partial(check, item)) for i, item in enumerate(value)), len(value)))
+    return tuple(_each((f"[{i}]", functools.partial(check, item)) for i, item in enumerate(value)))
 
 
 def _tuple_like(checks: list[Check], value: Any) -> tuple[Any, ...]:  # noqa: ANN401
     if not isinstance(value, (list, tuple)) or len(value) != len(checks):
         raise WrongType(f"a list of {len(checks)}", value)
     pairs = zip(checks, value, strict=True)
-    return tuple(_each(((f"[{i}]", functools.partial(c, item)) for i, (c, item) in enumerate(pairs)), len(value)))
+    return tuple(_each((f"[{i}]", functools.partial(check, item)) for i, (check, item) in enumerate(pairs)))
 
 
 def _table(key_check: Check, check: Check, value: Any) -> Table[Any, Any]:  # noqa: ANN401
     if not isinstance(value, Mapping):
         raise WrongType("a table", value)
-    keys = _each(((f".{key}", functools.partial(key_check, key)) for key in value), len(value))
-    items = _each(((f".{key}", functools.partial(check, item)) for key, item in value.items()), len(value))
-    return Table(dict(zip(keys, items, strict=True)))
+    pair = functools.partial(_pair, key_check, check)
+    return Table(dict(_each((f".{key}", functools.partial(pair, key, item)) for key, item in value.items())))
 
 
-def _each(steps: Any, count: int) -> list[Any]:  # noqa: ANN401
+def _pair(key_check: Check, check: Check, key: Any, item: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    pair = _each((("", functools.partial(key_check, key)), ("", functools.partial(check, item))))
+    return pair[0], pair[1]
+
+
+def _each(steps: Iterable[tuple[str, Callable[[], Any]]]) -> list[Any]:
     """Carry every check out, and tell the faults of all of them."""
     done: list[Any] = []
     faults: list[tuple[str, str]] = []
@@ -296,7 +298,7 @@ def _each(steps: Any, count: int) -> list[Any]:  # noqa: ANN401
             done.append(step())
         except Faults as exc:
             faults += [(path + inner, message) for inner, message in exc.faults]
-    if len(done) < count:
+    if faults:
         raise Faults(*faults)
     return done
 
@@ -336,10 +338,12 @@ def _number(value: Any) -> float:  # noqa: ANN401
 
 def _text(value: Any) -> str:  # noqa: ANN401
     # TOML has dates of its own, and a text field that holds a date means the same day.
-    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value.isoformat()
     if not isinstance(value, str):
         raise WrongType("a text", value)
+    if not is_unicode(value):
+        raise _fault(f"expected Unicode, got half a character in {value!r:.80}")
     return value
 
 
@@ -359,21 +363,50 @@ def _instance(cls: type, value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+_GENERIC: dict[Any, Callable[[tuple[Any, ...]], Check]] = {
+    Annotated: _annotated,
+    Union: _union,
+    types.UnionType: _union,
+    Literal: lambda choices: functools.partial(_one_of, choices),
+    tuple: _tuple,
+}
 _PLAIN: dict[Any, Check] = {int: _whole, float: _number, str: _text, bool: _truth, Any: _anything}
+
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "the boolean"),
+    (str, "the text"),
+    (numbers.Number, "the number"),
+    (Mapping, "a table"),
+    ((list, tuple), "a list"),
+)
 
 
 def _told(value: object) -> str:
     """What *value* is, for the end of a message: ``the text '70B'``."""
-    kinds = ((bool, "the boolean"), (str, "the text"), (numbers.Number, "the number"), (Mapping, "a table"), ((list, tuple), "a list"))
-    for cls, word in kinds:
-        if isinstance(value, cls):  # type: ignore[arg-type]
-            return f"{word} {value!r:.80}"
-    return "nothing" if value is None else f"the {type(value).__name__} {value!r:.80}"
+    if value is None:
+        return "nothing"
+    for cls, word in _KINDS:
+        if isinstance(value, cls):
+            return f"{word} {_shown(value)}"
+    return f"the {type(value).__name__} {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:
+        # Python writes no integer of more than 4,300 digits out.
+        return "of more digits than can be shown"
 
 
 def _plain(value: float) -> str:
     """1000000000.0 as 1e9, 200 as 200."""
-    return f"{value:g}".replace("e+0", "e").replace("e+", "e") if abs(value) >= 1e6 else f"{value:g}"  # noqa: PLR2004
+    try:
+        text = f"{value:g}"
+    except OverflowError:
+        return "more than 1e308"
+    return re.sub(r"e\+?(-?)0*", r"e\1", text)
 
 
 def _hint(name: str, known: list[str]) -> str:

@@ -11,6 +11,7 @@ from llmplan.errors import LlmplanError, SpecError, nearest
 from llmplan.nouns._check import Faults, check_of
 from llmplan.nouns._table import Table
 from llmplan.sources import Measures, Source, Sourced
+from llmplan.units import is_quantity
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Noun:
 
     def _refused(self) -> Iterable[tuple[str, str]]:
         """The faults that the fields' own checks left behind, as (path, message)."""
-        for field in _fields(type(self)):
+        for field in fields_of(type(self)):
             value = getattr(self, field.name)
             if isinstance(value, _Refused):
                 yield from ((field.name + path, message) for path, message in value.faults)
@@ -47,7 +48,7 @@ class Noun:
         """The error that broken rules across fields make."""
         return SpecError(type(self).__name__, faults)
 
-    def evolve(self, **changes: Any) -> Self:  # noqa: ANN401  the fields are of many types
+    def evolve(self, **changes: Any) -> Self:
         """
         The same noun with some fields changed, checked anew.
 
@@ -70,17 +71,25 @@ class Noun:
 
         .. versionadded:: 0.1.0
         """
-        fields = {field.name: field for field in _fields(type(self))}
+        fields = {field.name: field for field in fields_of(type(self))}
         unknown = tuple(unknown_field(type(self), name) for name in changes if name not in fields)
         if unknown:
             raise SpecError(type(self).__name__, unknown)
-        assumed = {name: _assumed(fields[name].type, value) for name, value in changes.items()}
-        return attrs.evolve(self, **assumed)  # type: ignore[misc]  every noun is an attrs class
+        faults: list[str] = []
+        assumed: dict[str, Any] = {}
+        for name, value in changes.items():
+            try:
+                assumed[name] = _assumed(fields[name].type, value)
+            except LlmplanError as exc:
+                faults.append(f"{exc} @ {type(self).__name__}.{name}")
+        if faults:
+            raise SpecError(type(self).__name__, faults)
+        return attrs.evolve(self, **assumed)  # type: ignore[misc]  # mypy does not know that every noun is an attrs class
 
     def __repr__(self) -> str:
         shown = (
             f"{field.name}={_shown(getattr(self, field.name))}"
-            for field in _fields(type(self))
+            for field in fields_of(type(self))
             if field.default is attrs.NOTHING or getattr(self, field.name) != field.default
         )
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -115,13 +124,14 @@ def _or_refused(check: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401
         return _Refused(exc.faults)
 
 
-def _fields(cls: type) -> tuple["attrs.Attribute[Any]", ...]:
-    return attrs.fields(cls)  # type: ignore[arg-type, no-any-return, misc]  every noun is an attrs class
+def fields_of(cls: type) -> tuple["attrs.Attribute[Any]", ...]:
+    """The fields of a noun's class, in the order of its body."""
+    return tuple(attrs.fields(cls))
 
 
 def unknown_field(cls: type, name: str) -> str:
     """The fault of a field that *cls* does not have, with the nearest one that it has."""
-    near = nearest(name, tuple(field.name for field in _fields(cls)))
+    near = nearest(name, tuple(field.name for field in fields_of(cls)))
     hint = f". Did you mean {near!r}?" if near else ""
     return f"unknown field {name!r}{hint} @ {cls.__name__}"
 
@@ -138,10 +148,8 @@ def _assumed(annotation: Any, value: Any) -> Any:  # noqa: ANN401
         return value
     if isinstance(value, Mapping):
         return {key: _assumed(annotation, item) for key, item in value.items()}
-    if isinstance(value, str):
+    if isinstance(value, str) or is_quantity(value):
         return Sourced(value, Source.assumption("changed by evolve"))
-    if hasattr(value, "magnitude") and not isinstance(value, Sourced):
-        return Sourced(f"{value.magnitude!r} {value.units}", Source.assumption("changed by evolve"))
     return value
 
 

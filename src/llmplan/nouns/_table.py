@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 K = TypeVar("K")
-V = TypeVar("V", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
 
 _DEEPEST = 32
 
@@ -14,7 +14,7 @@ NULL: Mapping[str, bool] = {"null": True}
 """How a null is written where a language has none."""
 
 
-class Table(Mapping[K, V]):
+class Table(Mapping[K, V_co]):
     """
     A mapping that cannot be changed. Hashable where its values are, and equal to a dict with the same items.
 
@@ -33,12 +33,12 @@ class Table(Mapping[K, V]):
 
     __slots__ = ("_hash", "_items")
 
-    def __init__(self, items: Mapping[K, V] | None = None) -> None:
+    def __init__(self, items: Mapping[K, V_co] | None = None) -> None:
         # A proxy, so that not even a friend who reaches for the slot can change what others have hashed.
-        self._items: Mapping[K, V] = MappingProxyType(dict(items or {}))
+        self._items: Mapping[K, V_co] = MappingProxyType(dict(items or {}))
         self._hash: int | None = None
 
-    def __getitem__(self, key: K) -> V:
+    def __getitem__(self, key: K) -> V_co:
         return self._items[key]
 
     def __iter__(self) -> Iterator[K]:
@@ -54,11 +54,11 @@ class Table(Mapping[K, V]):
         """The keys, in the order in which they were given."""
         return self._items.keys()
 
-    def values(self) -> ValuesView[V]:
+    def values(self) -> ValuesView[V_co]:
         """The values, in the order in which they were given."""
         return self._items.values()
 
-    def items(self) -> ItemsView[K, V]:
+    def items(self) -> ItemsView[K, V_co]:
         """The pairs of key and value, in the order in which they were given."""
         return self._items.items()
 
@@ -78,14 +78,14 @@ class Table(Mapping[K, V]):
     def __repr__(self) -> str:
         return f"Table({dict(self._items)!r})"
 
-    def __reduce__(self) -> tuple[type["Table[K, V]"], tuple[dict[K, V]]]:
+    def __reduce__(self) -> tuple[type["Table[K, V_co]"], tuple[dict[K, V_co]]]:
         # The hash of a text differs from process to process, so it is not carried along.
         return Table, (dict(self._items),)
 
-    def __copy__(self) -> "Table[K, V]":
+    def __copy__(self) -> "Table[K, V_co]":
         return self
 
-    def __deepcopy__(self, memo: object) -> "Table[K, V]":
+    def __deepcopy__(self, memo: object) -> "Table[K, V_co]":
         return self
 
 
@@ -107,8 +107,10 @@ def freeze(value: Any, *, depth: int = _DEEPEST) -> Any:  # noqa: ANN401  whatev
         >>> freeze({"layers": [1, 2], "rope": {"factor": 8.0}})
         Table({'layers': (1, 2), 'rope': Table({'factor': 8.0})})
     """
-    if value is None or isinstance(value, (bool, str, int)):
+    if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, str):
+        return _text(value, "text")
     if isinstance(value, float):
         return _finite(value)
     if depth == 0:
@@ -117,7 +119,7 @@ def freeze(value: Any, *, depth: int = _DEEPEST) -> Any:  # noqa: ANN401  whatev
     if isinstance(value, Mapping):
         if value == NULL:
             return None
-        return Table({_text(key): freeze(item, depth=depth - 1) for key, item in value.items()})
+        return Table({_text(key, "text as a key"): freeze(item, depth=depth - 1) for key, item in value.items()})
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item, depth=depth - 1) for item in value)
     msg = f"expected text, a number, a boolean, a list or a table, got {type(value).__name__} {value!r:.80}"
@@ -146,8 +148,17 @@ def _finite(value: float) -> float:
     raise ValueError(msg)
 
 
-def _text(key: object) -> str:
-    if isinstance(key, str):
-        return key
-    msg = f"expected text as a key, got {type(key).__name__} {key!r:.80}"
+def _text(value: object, wanted: str) -> str:
+    if isinstance(value, str) and is_unicode(value):
+        return value
+    msg = f"expected {wanted}, in Unicode, got {type(value).__name__} {value!r:.80}"
     raise ValueError(msg)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether *text* can be written to a file: JSON can spell halves of characters, which cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -63,12 +63,15 @@ class Format(Noun):
         table_bytes: Tables of constants that the software keeps. They are the same for every matrix and shared, so
             :meth:`bytes` leaves them out. [byte]
 
-        pack_elements, pack_bits: Where elements do not fill words: this many elements take that many bits, such as
-            10 of 3 bits in a word of 32. [bit]
+        pack_elements, pack_bits: Where elements do not fill words: this many elements, one from each of so many
+            neighbouring blocks, take that many bits together, such as 10 of 3 bits in a word of 32. [bit]
+
+        pad_rows, pad_columns: The matrix is padded to multiples of these before it is packed (1: not at all).
 
         scale_rows, scale_columns: The grid of scales is padded to multiples of these (1: not at all).
 
-        row_multiple, column_multiple: The packer refuses a matrix whose rows or columns are no multiple of these.
+        row_multiple, column_multiple, element_multiple: The packer refuses a matrix whose rows, columns or elements
+            are no multiple of these.
 
         fallback: The format that a matrix takes where this one refuses it. None: the packer stops.
 
@@ -112,10 +115,13 @@ class Format(Noun):
     table_bytes: Whole = 0
     pack_elements: Count = 1
     pack_bits: Annotated[int, Between(1, 65536)] | None = None
+    pad_rows: Count = 1
+    pad_columns: Count = 1
     scale_rows: Count = 1
     scale_columns: Count = 1
     row_multiple: Count = 1
     column_multiple: Count = 1
+    element_multiple: Count = 1
     fallback: Name | None = None
     compute_format: Name | None = None
     source: Source
@@ -124,7 +130,7 @@ class Format(Noun):
         if not self.trainable and not self.reason.strip():
             yield "a format that cannot be trained says why @ Format.reason"
         if self.block_elements is None:
-            for field in ("scale_bits", "second_scale_bits", "column_block_bits"):
+            for field in ("scale_bits", "second_scale_bits", "column_block_bits", "pack_bits"):
                 if getattr(self, field):
                     yield f"blocks need their size: give block_elements @ Format.{field}"
         if (self.second_block is None) != (self.second_scale_bits == 0):
@@ -139,10 +145,11 @@ class Format(Noun):
     @property
     def needs_shape(self) -> bool:
         """Whether the bytes of a matrix depend on its rows and columns, and not on their product alone."""
-        by_row = self.blocks == "row" and self.block_elements is not None
-        divides = by_row and self.block_rows == self.scale_rows == self.scale_columns == 1
-        whole = divides and self.column_multiple % (self.block_elements or 1) == 0
-        return bool(self.row_bits or self.column_bits or self.column_block_bits) or (by_row and not whole)
+        sides = self.row_bits or self.column_bits or self.column_block_bits
+        tiles = (self.block_rows, self.pad_rows, self.scale_rows, self.scale_columns) != (1, 1, 1, 1)
+        # Rows that the packer admits only in whole blocks have as many blocks as their elements have.
+        along = [self.pad_columns] if self.blocks == "matrix" else [self.pad_columns, self.block_elements or 1]
+        return bool(sides or tiles or any(self.column_multiple % unit for unit in along))
 
     def bytes(self, elements: Any) -> Any:  # noqa: ANN401  a number, an array or a Size, and the same comes back
         """
@@ -158,6 +165,8 @@ class Format(Noun):
             raise UnsupportedError(
                 f"bytes of a number of elements in {self.name}", "its rows and columns matter: ask matrix_bytes(rows, columns)"
             )
+        # All in one row: nothing that is asked below depends on how many there are.
+        self._refuse(elements, "elements", max(self.column_multiple, self.element_multiple))
         return self._bytes(1, elements)
 
     def matrix_bytes(self, rows: Any, columns: Any) -> Any:  # noqa: ANN401
@@ -183,6 +192,7 @@ class Format(Noun):
         """
         self._refuse(rows, "rows", self.row_multiple)
         self._refuse(columns, "columns", self.column_multiple)
+        self._refuse(rows * columns, "elements", self.element_multiple)
         return self._bytes(rows, columns)
 
     def bits_per_element(self, elements: Any) -> Any:  # noqa: ANN401
@@ -190,22 +200,26 @@ class Format(Noun):
         return _BITS * self.bytes(elements) / elements
 
     def _bytes(self, rows: Any, columns: Any) -> Any:  # noqa: ANN401
-        elements = rows * columns
-        total = _to_bytes(self._packed_bits(elements))
-        if self.block_elements is not None:
-            blocks = self._count_blocks(rows, columns)
-            total = total + _to_bytes(blocks * self.scale_bits)
-            if self.second_block is not None:
-                total = total + _to_bytes(_ceil_div(blocks, self.second_block) * self.second_scale_bits)
         around = rows * self.row_bits + columns * self.column_bits + self.offset_bits
         if self.column_block_bits:
             around = around + _ceil_div(columns, self.block_elements) * self.column_block_bits
-        return total + _to_bytes(around)
+        rows, columns = _rounded(rows, self.pad_rows), _rounded(columns, self.pad_columns)
+        return self._packed(rows, columns) + self._scales(rows, columns) + _to_bytes(around)
 
-    def _packed_bits(self, elements: Any) -> Any:  # noqa: ANN401
+    def _packed(self, rows: Any, columns: Any) -> Any:  # noqa: ANN401
         if self.pack_bits is None:
-            return elements * self.element_bits
-        return _ceil_div(elements, self.pack_elements) * self.pack_bits
+            return _to_bytes(rows * columns * self.element_bits)
+        words = _ceil_div(self._count_blocks(rows, columns), self.pack_elements) * self.block_elements
+        return _to_bytes(words * self.pack_bits)
+
+    def _scales(self, rows: Any, columns: Any) -> Any:  # noqa: ANN401
+        if self.block_elements is None:
+            return 0
+        blocks = self._count_blocks(rows, columns)
+        scales = _to_bytes(blocks * self.scale_bits)
+        if self.second_block is None:
+            return scales
+        return scales + _to_bytes(_ceil_div(blocks, self.second_block) * self.second_scale_bits)
 
     def _count_blocks(self, rows: Any, columns: Any) -> Any:  # noqa: ANN401
         if self.blocks == "matrix":

@@ -1,5 +1,6 @@
 """LoRA: a low-rank adapter that is trained while the model stays as it is."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from llmplan.nouns._check import Between, Name, Positive
@@ -35,3 +36,7 @@ class LoRA(Noun):
     rank: Annotated[int, Between(1, 1e6)]
     alpha: Positive = 16.0
     targets: Literal["all-linear"] | tuple[Name, ...] = "all-linear"
+
+    def _contradictions(self) -> Iterable[str]:
+        if not self.targets:
+            yield "an adapter has at least one target @ LoRA.targets"

@@ -1,6 +1,6 @@
 """Site: where and when a job runs, and what it pays there."""
 
-import datetime
+import datetime as dt
 import re
 from typing import Annotated, NamedTuple
 
@@ -102,7 +102,7 @@ def _parse_rate(text: str) -> ExchangeRate:
         raise ValueError(msg)
     try:
         rate = float(found["rate"])
-        day = datetime.date.fromisoformat(found["date"])
+        day = dt.date.fromisoformat(found["date"])
     except ValueError:
         raise ValueError(msg) from None
     if not 0 < rate < 1e12:  # noqa: PLR2004  the most that a currency has ever fallen to

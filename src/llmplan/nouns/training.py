@@ -78,7 +78,7 @@ class Training(Noun):
         return JobError(faults)
 
 
-def FineTuning(  # noqa: N802, PLR0913  it makes a noun and reads like one
+def FineTuning(  # noqa: N802  it makes a noun and reads like one
     *,
     tokens: float,
     sequence_length: int | None = 1024,

@@ -1,5 +1,6 @@
 """read_config: a model's config.json as a Model. It is data: nothing in it is executed or fetched."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,10 +59,9 @@ def _data_of(config: "str | os.PathLike[str] | Mapping[str, Any]") -> tuple[Mapp
     if isinstance(config, str) and config.lstrip().startswith("{"):
         return parse_json(config, "<string>"), "<string>"
     path = Path(config)
-    try:
+    # Whatever is wrong with the path, load() says it.
+    with contextlib.suppress(OSError, ValueError):
         path = path / "config.json" if path.is_dir() else path
-    except (OSError, ValueError):
-        pass  # load() says what is wrong with the path
     return parse_json(load(path), os.fspath(path)), os.fspath(path)
 
 

@@ -113,10 +113,17 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 def _check_api(number: object, where: str) -> None:
     if type(number) is int and number == API:
         return
-    from importlib.metadata import version
-
-    told = f"it says api = {number!r:.40}, and llmplan {version('llmplan')} reads api = {API}"
+    told = f"it says api = {number!r:.40}, and llmplan {_version()} reads api = {API}"
     raise SpecError(where, (f"{told} @ api",))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("llmplan")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _sources_of(tables: object, faults: list[Fault]) -> dict[str, Source]:

@@ -13,7 +13,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from llmplan.errors import LlmplanError, nearest
 from llmplan.nouns._check import Faults, Frozen, WrongType, check_of
-from llmplan.nouns._noun import Noun
+from llmplan.nouns._noun import Noun, fields_of
 from llmplan.reading._faults import Fault, faults_of
 from llmplan.sources import Source, Sourced
 
@@ -43,8 +43,8 @@ def converter() -> Converter:
     conv.register_structure_hook(Source, _source)
     conv.register_structure_hook(Sourced, _sourced)
     conv.register_structure_hook_factory(_is_noun, lambda cls: _noun_hook(conv, cls))
-    conv.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _as_it_is)
-    conv.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, lambda kind: _tuple_hook(conv, kind))
+    conv.register_structure_hook_func(lambda kind: _origin(kind) is Literal, _as_it_is)
+    conv.register_structure_hook_factory(lambda kind: _origin(kind) is tuple, lambda kind: _tuple_hook(conv, kind))
     conv.register_structure_hook_factory(_is_mapping, lambda kind: _mapping_hook(conv, kind))
     conv.register_structure_hook_factory(_is_union, lambda kind: _union_hook(conv, kind))
     conv.register_structure_hook_func(_is_frozen, _as_it_is)
@@ -53,6 +53,10 @@ def converter() -> Converter:
 
 def _as_it_is(value: Any, _: Any) -> Any:  # noqa: ANN401
     return value
+
+
+def _origin(kind: Any) -> Any:  # noqa: ANN401  of no common type, and typing's own signature says less than it does
+    return get_origin(kind)
 
 
 def _is_noun(kind: Any) -> bool:  # noqa: ANN401
@@ -73,10 +77,8 @@ def _is_frozen(kind: Any) -> bool:  # noqa: ANN401
 
 
 def _noun_hook(conv: Converter, cls: type) -> Hook:
-    fields = {field.name: override(struct_hook=_field_hook(conv, field.type)) for field in attrs.fields(cls)}
-    inner = make_dict_structure_fn(
-        cls, conv, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **fields  # type: ignore[arg-type]
-    )
+    fields: dict[str, Any] = {field.name: override(struct_hook=_field_hook(conv, field.type)) for field in fields_of(cls)}
+    inner: Hook = make_dict_structure_fn(cls, conv, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **fields)
 
     def structure(value: Any, kind: Any) -> Any:  # noqa: ANN401
         if isinstance(value, cls):
@@ -175,7 +177,9 @@ def _sourced(value: Any, _: Any) -> Sourced | None:  # noqa: ANN401
         raise Faults(("", f'a source{unit} is needed for {what}: write {{ value = "80 GB", source = "key" }}'))
     faults = list(_unlike(value, ("value", "source")))
     source = _tried(faults, ".source", lambda: _source(value["source"], Source)) if "source" in value else None
-    made = _tried(faults, "", lambda: Sourced(_measured_text(value["value"]), source or _PENDING)) if "value" in value else None
+    made: Sourced | None = None
+    if "value" in value:
+        made = _tried(faults, ".value", lambda: Sourced(_measured_text(value["value"]), source or _PENDING))
     if faults or made is None:
         raise Faults(*faults)
     return made
@@ -201,7 +205,7 @@ def _source(value: Any, _: Any) -> Source:  # noqa: ANN401
     needed = tuple(field.name for field in attrs.fields(Source) if field.default is attrs.NOTHING)
     faults = list(_unlike(value, names, needed))
     texts = {name: _tried(faults, f".{name}", functools.partial(check_of(str), value[name])) for name in names if name in value}
-    made = None if faults else _tried(faults, "", lambda: Source(**texts))
+    made: Source | None = None if faults else _tried(faults, "", lambda: Source(**texts))
     if faults or made is None:
         raise Faults(*faults)
     return made

@@ -46,7 +46,7 @@ def _parsed(parse: Any, text: str, where: str, language: str) -> dict[str, Any]:
     except RecursionError:
         raise SpecError(where, (f"tables and lists lie more than {DEEPEST} deep inside one another @ file",)) from None
     except ValueError as exc:
-        raise SpecError(where, (f"no {language}: {exc} @ file",)) from None
+        raise SpecError(where, (f"not {language}: {exc} @ file",)) from None
     if not isinstance(doc, dict):
         raise SpecError(where, (f"expected a table, got {type(doc).__name__} @ file",))
     check_depth(doc, where)

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from llmplan.nouns._noun import Noun
+from llmplan.nouns._noun import Noun, fields_of
 from llmplan.nouns._table import NULL
 from llmplan.reading._read import API
 from llmplan.sources import Source, Sourced
@@ -57,7 +57,7 @@ def write(noun: Noun) -> str:
 
 
 def _said(noun: Noun, *, with_defaults: bool) -> Iterator[tuple[str, Any]]:
-    for field in attrs.fields(type(noun)):
+    for field in fields_of(type(noun)):
         value = getattr(noun, field.name)
         if value is not None and (with_defaults or value != field.default):
             yield field.name, value
@@ -130,15 +130,21 @@ class _Inline(dict[str, Any]):
 def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     below: list[tuple[str, Mapping[str, Any]]] = []
     for key, value in table.items():
-        if isinstance(value, Mapping) and not isinstance(value, _Inline):
+        if _has_header(value):
             below.append((key, value))
         else:
             yield f"{_key(key)} = {_value(value)}"
     for key, value in below:
         inner = (*path, key)
-        yield ""
-        yield f"[{'.'.join(map(_key, inner))}]"
+        # A header whose tables all have headers of their own says nothing.
+        if not value or not all(_has_header(item) for item in value.values()):
+            yield ""
+            yield f"[{'.'.join(map(_key, inner))}]"
         yield from _lines(value, inner)
+
+
+def _has_header(value: object) -> bool:
+    return isinstance(value, Mapping) and not isinstance(value, _Inline)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401
