@@ -59,5 +59,8 @@ class Calibration(Noun):
     def _contradictions(self) -> Iterable[str]:
         if not self.constants:
             yield "a calibration has at least one constant @ Calibration.constants"
+        for field in ("method", "data"):
+            if not getattr(self, field).strip():
+                yield f"expected a text that is not empty @ Calibration.{field}"
         if self.draw_count % 2 == 0:
             yield f"an odd number of draws has its median among them, got {self.draw_count} @ Calibration.draw_count"
