@@ -4,6 +4,7 @@ What plugins do, and what they cannot do to others.
 The packages here are real: folders with metadata on ``sys.path``, read by the finder that reads installed ones.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -370,7 +371,9 @@ class TestExample:
     def run(path: Path, *args: str) -> str:
         """What a fresh interpreter prints that has *path* before ours."""
         code = f"import sys; sys.path[:0] = {[str(path), *sys.path]!r}\n"
-        done = subprocess.run([sys.executable, "-c", code + args[0], *args[1:]], check=False, capture_output=True, text=True)
+        env = {key: value for key, value in os.environ.items() if key != discovery.VARIABLE}
+        command = [sys.executable, "-c", code + args[0], *args[1:]]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
         assert not done.returncode, done.stdout + done.stderr
         return done.stdout
 
