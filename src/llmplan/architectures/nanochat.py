@@ -171,7 +171,8 @@ class Nanochat2026(_Nanochat):
     def embed(self, e: Emitter, s: NanochatShape) -> Tensor:
         """Normed rows, each mixed with the row of the token before it."""
         x = super().embed(e, s)
-        logit = e.product(e.first_columns(x, _SMEAR_COLUMNS), e.weight(1.0, _SMEAR_COLUMNS, role="scalar", name="smear"))
+        first = e.first_columns(x, _SMEAR_COLUMNS, from_second_token=True)
+        logit = e.product(first, e.weight(1.0, _SMEAR_COLUMNS, role="scalar", name="smear"))
         gate = e.scaled_by(e.activation(logit, "sigmoid"), e.weight(1.0, 1.0, role="scalar", name="smear_lambda"))
         x = e.next_to(x, gate)
         e.remember("first", x)
@@ -203,7 +204,7 @@ class Nanochat2026(_Nanochat):
         if values is not None:
             gate = e.activation(e.linear(e.first_columns(h, _GATE_COLUMNS), kv_heads, name="ve_gate"), "sigmoid")
             v = e.plus(v, e.gated(values, e.scale(gate), kv_heads))
-        q, k = e.rotary(q), e.rotary(k)
+        q, k = e.rotary(q, negated_sines=True), e.rotary(k, negated_sines=True)
         q, k = e.head_norm(q, heads, weighted=False), e.head_norm(k, kv_heads, weighted=False)
         q, k = e.scale(q), e.scale(k)
         window = minimum(ceil(s.sequence_len / 4.0 / 128.0) * 128.0, s.sequence_len) if short else None

@@ -96,7 +96,8 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
         runtime=case.runtime,
         constants=drawn,
         micro_batches=float(case.micro_batches),
-        conditions="adapter" if case.training.adapter else None,
+        # Runs with adapters are better described than others, on servers; a desktop's conditions stay unsaid.
+        conditions="adapter" if case.training.adapter and case.hardware.kind == "server" else None,
     )
     steps = max(1, math.ceil(case.training.tokens / case.tokens_per_step))
     total = _wall(case, steps, step.draws, parameters)

@@ -120,6 +120,7 @@ class Emitter(abc.ABC):
         self._remembered: dict[str, Tensor] = {}
         self._cached_casts: dict[int, tuple[Region | None, Tensor]] = {}
         self._rotary_format = job.weights
+        self._rotary_width: Number = 0.0
 
     # -- the book ---------------------------------------------------------------------------------------------------
 
@@ -250,12 +251,12 @@ class Emitter(abc.ABC):
         """Views of equal shares of the columns."""
 
     @abc.abstractmethod
-    def first_columns(self, x: Tensor, cols: Number) -> Tensor:
-        """A view of the first columns."""
+    def first_columns(self, x: Tensor, cols: Number, *, from_second_token: bool = False) -> Tensor:
+        """The first columns, of all tokens or of all but each sequence's first."""
 
     @abc.abstractmethod
-    def rotary(self, x: Tensor) -> Tensor:
-        """Rotary position embedding."""
+    def rotary(self, x: Tensor, *, negated_sines: bool = False) -> Tensor:
+        """Rotary position embedding; *negated_sines* where the script multiplies by minus the table of sines."""
 
     @abc.abstractmethod
     def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class PyTorch(Emitter):
 
     def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
         """Cosines and sines for half of each head's columns."""
-        self._rotary_format = format or self.job.weights
+        self._rotary_format, self._rotary_width = format or self.job.weights, head_dim / 2.0
         size = self.job.sequence_length * head_dim / 2.0 * ELEMENT_BYTES[self._rotary_format]
         for label in ("cosines", "sines"):
             self.constant(label, size)
@@ -191,15 +191,33 @@ class PyTorch(Emitter):
         self.write(Op("split", [x], views, gradients=[(x, "new")], forward=[]))
         return views
 
-    def first_columns(self, x: Tensor, cols: Number) -> Tensor:
-        """A slice: a view, whose gradient is put into a new tensor of zeros as large as the whole."""
+    def first_columns(self, x: Tensor, cols: Number, *, from_second_token: bool = False) -> Tensor:
+        """
+        A slice: a view, whose gradient is put into a new tensor of zeros as large as the whole. Rows and columns cut at
+        once are no matrix any more, so that a product makes a copy.
+        """
         view = Tensor(x.rows, cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient)
         self.write(Op("slice", [x], [view], gradients=[(x, "new")], forward=[]))
-        return view
+        if not from_second_token:
+            return view
+        y = Tensor(x.rows, cols, x.format, label="copy", needs_gradient=x.needs_gradient)
+        self.write(Op("copy", [view], [y], gradients=[(view, "new")]))
+        return y
 
-    def rotary(self, x: Tensor) -> Tensor:
-        """Products with tables and a concatenation: constants, so that nothing is kept."""
-        return self._constant_product("rotary", x, self._rotary_format)
+    def rotary(self, x: Tensor, *, negated_sines: bool = False) -> Tensor:
+        """
+        Products with tables and a concatenation. Tables are there anyway, so that nothing is kept but sines that are
+        negated anew at each use.
+        """
+        y = self._constant_product("rotary", x, self._rotary_format)
+        if negated_sines:
+            op = self._last()
+            sines = Tensor(
+                self.job.sequence_length, self._rotary_width, self._rotary_format, label="negated sines", needs_gradient=False
+            )
+            op.outputs.append(sines)
+            op.keeps = [sines] if op.gradients else []
+        return y
 
     def scale(self, x: Tensor) -> Tensor:
         """A product with a number."""
