@@ -10,6 +10,8 @@ from llmplan.errors import UnknownNameError
 from llmplan.sources import Basis, Estimate, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmplan.planning.result import Plan
 
 _WIDTH = 80
@@ -58,17 +60,28 @@ class Entry:
         return self.value.basis
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(self.lines(_cited))
 
-    def _lines(self) -> Iterator[str]:
-        yield from _wrapped(f"{self.name} = {self.value}   [{self.basis}]", "", " " * 4)
+    def lines(self, cite: "Callable[[Source], str]") -> Iterator[str]:
+        """
+        The entry in lines of at most 80 columns.
+
+        Args:
+            cite: How to write a source.
+        """
+        yield from _wrapped(f"{self.name} = {self._amount()}   [{self.basis}]", "", " " * 4)
         for number, line in enumerate(self.formula.splitlines()):
             yield from _said("" if number else "formula", line)
         for number, given in enumerate(self.inputs):
-            yield from _said("" if number else "inputs", f"{given.name} = {given.value}")
-            if given.source is not None:
-                yield from _wrapped(f"from {_cited(given.source)}", " " * (_HEAD + 4), " " * (_HEAD + 4))
-        yield from _said("source", _cited(self.source))
+            source = f"   {cite(given.source)}" if given.source else ""
+            yield from _said("" if number else "inputs", f"{given.name} = {given.value}{source}")
+        yield from _said("source", cite(self.source))
+
+    def _amount(self) -> str:
+        """The value in words; what is counted, to the last one."""
+        count = self.value.si[1]
+        is_count = self.value.unit == "" and self.basis == "exact" and count == int(count)
+        return f"{count:,.0f}" if is_count else str(self.value)
 
     def to_dict(self) -> dict[str, Any]:
         """The entry as plain data, ready for JSON."""
@@ -129,7 +142,15 @@ class Explanation(Sequence[Entry]):
         return self._by_name[index]
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self._entries))
+        """All entries, and under them every source once."""
+        numbers: dict[Source, int] = {}
+
+        def cite(source: Source) -> str:
+            return f"[{numbers.setdefault(source, len(numbers) + 1)}]"
+
+        entries = ["\n".join(entry.lines(cite)) for entry in self._entries]
+        sources = [line for source, n in numbers.items() for line in _wrapped(f"[{n}] {_cited(source)}", "", " " * 5)]
+        return "\n\n".join([*entries, "\n".join(["Sources", *sources])])
 
     def __repr__(self) -> str:
         return f"<Explanation of {len(self)} numbers>"
@@ -151,8 +172,7 @@ def explanation(plan: "Plan") -> Explanation:
 
 def _cited(source: Source) -> str:
     """A source in full: what it is, where, and what one must know."""
-    said = (str(source), source.url, source.note)
-    return "; ".join(part for part in said if part)
+    return "; ".join(part for part in (str(source), source.url, source.note) if part)
 
 
 def _plain(source: Source) -> dict[str, str]:

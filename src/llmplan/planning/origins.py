@@ -69,7 +69,7 @@ def _package_of_machine(machine: Machine) -> tuple[str, str] | None:
     """That of the published machine which this one is, or which was taken so many times, or with other hardware."""
     for name in _candidates(machine):
         published = _published("machine", name)
-        if published is not None and _as_many(published, machine) == machine:
+        if isinstance(published, Machine) and _as_many(published, machine) == machine:
             return _package_of_name("machine", name)
     return None
 

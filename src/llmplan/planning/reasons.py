@@ -1,11 +1,14 @@
 """What the reasons of a plan's numbers are put together from: inputs of each kind."""
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from llmplan.costs.rates import device
 from llmplan.planning.explaining import Input
 from llmplan.planning.result import Plan
 from llmplan.sources import Estimate, Source, Sourced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _VARIANTS = (
     "attention.efficiency",

@@ -1,12 +1,17 @@
 """How a plan's parameters and memory came about."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from llmplan.evaluating.memory import formula as closed_form
 from llmplan.evaluating.overheads import overheads
+from llmplan.evaluating.setup import sizes_of
+from llmplan.nouns.model import Model
 from llmplan.nouns.runtime import Runtime
 from llmplan.planning.explaining import Entry, Input
 from llmplan.planning.reasons import answer, knob, measured
+from llmplan.planning.reports import MemoryReport
 from llmplan.planning.result import Plan
 from llmplan.sources import Estimate, Source
 
@@ -29,7 +34,12 @@ _OF_A_CATEGORY: Final = {
 
 def parameter_entries(plan: Plan) -> Iterator[Entry]:
     """The numbers of parameters, by role and in all."""
-    shape = [Input(name=f"model.{key}", value=f"{n}", source=plan.case.model.source) for key, n in _sizes(plan)]
+    model = plan.case.model
+    shape = ", ".join(f"{key} {n}" for key, n in _sizes(model))
+    inputs = (
+        Input(name="model.architecture", value=model.architecture),
+        Input(name="model.config", value=shape, source=model.source),
+    )
     formulas = {
         "total": "all elements of all weights, each tensor once",
         "trainable": "elements of the weights that the job trains, adapters included",
@@ -37,14 +47,16 @@ def parameter_entries(plan: Plan) -> Iterator[Entry]:
     for role, count in plan.num_parameters.items():
         formula = formulas.get(role, f"elements of the weights whose role is {role!r}")
         value = Estimate.exact(float(count), "")
-        yield Entry(name=f"num_parameters.{role}", value=value, formula=formula, inputs=tuple(shape), source=_COUNTED)
+        yield Entry(name=f"num_parameters.{role}", value=value, formula=formula, inputs=inputs, source=_COUNTED)
 
 
 def memory_entries(plan: Plan) -> Iterator[Entry]:
     """The peak and its parts, what lies beside it, and whether it fits."""
-    yield from _parts(plan)
-    yield _peak(plan)
     m, inputs = plan.memory, _job(plan)
+    if m is None:
+        return
+    yield from _parts(plan, m)
+    yield _peak(plan, m)
     yield Entry(
         name="memory.first_step_peak",
         value=m.first_step_peak,
@@ -59,8 +71,8 @@ def memory_entries(plan: Plan) -> Iterator[Entry]:
         inputs=inputs,
         source=_WALKED,
     )
-    yield from _reserved(plan)
-    yield from _fit(plan)
+    yield from _reserved(plan, m)
+    yield from _fit(plan, m)
     yield Entry(
         name="memory.host",
         value=m.host,
@@ -68,11 +80,11 @@ def memory_entries(plan: Plan) -> Iterator[Entry]:
         inputs=(Input(name="optimizer.states_on", value=plan.case.optimizer.states_on),),
         source=_WALKED,
     )
-    yield from _largest(plan)
+    yield from _largest(plan, m)
 
 
-def _parts(plan: Plan) -> Iterator[Entry]:
-    for name, size in plan.memory.terms.items():
+def _parts(plan: Plan, m: MemoryReport) -> Iterator[Entry]:
+    for name, size in m.terms.items():
         beside = plan.overhead_sources.get(name)
         if beside is not None:
             yield Entry(name=f"memory.terms.{name}", value=size, formula="as the source states it", inputs=(), source=beside)
@@ -81,28 +93,23 @@ def _parts(plan: Plan) -> Iterator[Entry]:
             yield Entry(name=f"memory.terms.{name}", value=size, formula=formula, inputs=_job(plan), source=_WALKED)
 
 
-def _peak(plan: Plan) -> Entry:
-    m = plan.memory
+def _peak(plan: Plan, m: MemoryReport) -> Entry:
+    letters = closed_form(plan.case)
     parts = [name for name in m.terms if name not in plan.overhead_sources]
     formula = " + ".join(f"memory.terms.{name}" for name in parts) + f"\nat the peak: {m.phase}, {m.moment}"
-    if m.formula:
-        formula += f"\nof which, in letters, what does not live all the time:\n{m.formula}"
-    inputs = (*(answer(f"memory.terms.{name}", m.terms[name]) for name in parts), *_letters(plan))
+    if letters:
+        formula += f"\nof which, in letters, what does not live all the time:\n{letters}"
+    inputs = (*(answer(f"memory.terms.{name}", m.terms[name]) for name in parts), *_letters(plan, letters))
     return Entry(name="memory.peak", value=m.peak, formula=formula, inputs=inputs, source=_WALKED)
 
 
-def _letters(plan: Plan) -> Iterator[Input]:
+def _letters(plan: Plan, letters: str) -> Iterator[Input]:
     """What the letters of the closed form stand for."""
-    if not plan.memory.formula:
-        return
-    case = plan.case
-    yield Input(name="tokens", value=f"{case.micro_batch_size * case.sequence_length:,}")
-    shape = case.architecture.shape(case.model.config)
-    yield from (Input(name=name, value=f"{size:g}") for name, size in shape.sizes().items() if name in plan.memory.formula)
+    used = set(re.findall(r"[A-Za-z_]\w*", letters))
+    return (Input(name=name, value=f"{size:,g}") for name, size in sizes_of(plan.case).items() if name in used)
 
 
-def _reserved(plan: Plan) -> Iterator[Entry]:
-    m = plan.memory
+def _reserved(plan: Plan, m: MemoryReport) -> Iterator[Entry]:
     yield Entry(
         name="memory.reserved",
         value=m.reserved,
@@ -115,19 +122,19 @@ def _reserved(plan: Plan) -> Iterator[Entry]:
         name="memory.device",
         value=m.device,
         formula=" + ".join(["memory.reserved", *(f"memory.terms.{name}" for name in beside)]),
-        inputs=(answer("memory.reserved", m.reserved), *_terms(plan, beside)),
+        inputs=(answer("memory.reserved", m.reserved), *_terms(m, beside)),
         source=_SUM,
     )
 
 
-def _fit(plan: Plan) -> Iterator[Entry]:
-    m, hardware = plan.memory, plan.case.hardware
+def _fit(plan: Plan, m: MemoryReport) -> Iterator[Entry]:
+    hardware, probability = plan.case.hardware, plan.fit_probability or 0.0
     beside = [name for name in m.terms if name in plan.overhead_sources]
     yield Entry(
         name="memory.needed",
         value=m.needed,
         formula=" + ".join(["memory.peak", *(f"memory.terms.{name}" for name in beside)]),
-        inputs=(answer("memory.peak", m.peak), *_terms(plan, beside)),
+        inputs=(answer("memory.peak", m.peak), *_terms(m, beside)),
         source=_SUM,
     )
     known = hardware.memory_usable is not None
@@ -141,15 +148,15 @@ def _fit(plan: Plan) -> Iterator[Entry]:
     )
     yield Entry(
         name="fit_probability",
-        value=Estimate(*[plan.fit_probability] * 3, "", basis="calibrated"),
+        value=Estimate(probability, probability, probability, "", basis="calibrated"),
         formula="the share of what may be needed that is within memory.usable: linear between low, likely and high",
         inputs=(answer("memory.needed", m.needed), answer("memory.usable", m.usable)),
         source=_SUM,
     )
 
 
-def _largest(plan: Plan) -> Iterator[Entry]:
-    for place, (label, category, size) in enumerate(plan.memory.largest):
+def _largest(plan: Plan, m: MemoryReport) -> Iterator[Entry]:
+    for place, (label, category, size) in enumerate(m.largest):
         yield Entry(
             name=f"memory.largest.{place}",
             value=Estimate.exact(size, "byte"),
@@ -159,8 +166,8 @@ def _largest(plan: Plan) -> Iterator[Entry]:
         )
 
 
-def _terms(plan: Plan, names: list[str]) -> Iterator[Input]:
-    return (answer(f"memory.terms.{name}", plan.memory.terms[name]) for name in names if name in plan.memory.terms)
+def _terms(m: MemoryReport, names: list[str]) -> Iterator[Input]:
+    return (answer(f"memory.terms.{name}", m.terms[name]) for name in names if name in m.terms)
 
 
 def _job(plan: Plan) -> tuple[Input, ...]:
@@ -185,7 +192,6 @@ def _allocator(runtime: Runtime) -> tuple[Input, ...]:
     return (Input(name="runtime.expandable_segments", value=str(runtime.expandable_segments).lower(), source=runtime.source),)
 
 
-def _sizes(plan: Plan) -> list[tuple[str, object]]:
+def _sizes(model: Model) -> list[tuple[str, object]]:
     """The numbers of a model's configuration."""
-    config = plan.case.model.config
-    return [(key, value) for key, value in config.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    return [(key, n) for key, n in model.config.items() if isinstance(n, (int, float)) and not isinstance(n, bool)]

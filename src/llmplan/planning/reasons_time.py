@@ -118,22 +118,24 @@ def _step(plan: Plan) -> Entry:
 
 
 def _total(plan: Plan) -> Entry:
-    t, disk = plan.time, plan.case.machine.disk_bandwidth
+    t = plan.time
     steps = Input(name="time.steps", value=f"{t.steps:,}")
-    if disk is None:
-        formula, more = "time.steps * time.step", ()
-    else:
-        formula = (
-            "time.steps * time.step, and what is spent on checkpoint files, on work done twice after failures and on restarts, "
-            "files being written as often as costs least"
+    interrupted = _interruptions(plan)
+    formula = "time.steps * time.step"
+    if interrupted:
+        formula += (
+            ", and what is spent on checkpoint files, on work done twice after failures and on restarts; files are written as "
+            "often as costs least"
         )
-        more = (
-            *measured("machine.disk_bandwidth", disk),
-            Input(name="device hours between failures", value="as the source counts them", source=FAILURES_SOURCE),
-        )
-    return Entry(
-        name="time.total", value=t.total, formula=formula, inputs=(steps, answer("time.step", t.step), *more), source=_MODEL
-    )
+    inputs = (steps, answer("time.step", t.step), *interrupted)
+    return Entry(name="time.total", value=t.total, formula=formula, inputs=inputs, source=_MODEL)
+
+
+def _interruptions(plan: Plan) -> tuple[Input, ...]:
+    """What checkpoint files and failures depend on; nothing where the machine's disk is not known."""
+    disk = measured("machine.disk_bandwidth", plan.case.machine.disk_bandwidth)
+    failures = Input(name="device hours between failures", value="as the source counts them", source=FAILURES_SOURCE)
+    return (*disk, failures) if disk else ()
 
 
 def _rates(plan: Plan) -> Iterator[Entry]:

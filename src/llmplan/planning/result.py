@@ -32,6 +32,13 @@ def _table(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return Table(values)
 
 
+def _unanswered(case: Case, answers: Answers) -> tuple[str, ...]:
+    """What is left out, and why."""
+    if answers.memory is not None:
+        return ()
+    return (f"memory is not modelled for {case.runtime.mode} code: whether the job fits is not known",)
+
+
 @attrs.frozen(kw_only=True)
 class Plan:
     """
@@ -41,9 +48,9 @@ class Plan:
 
     Attributes:
         case: The job, complete: every noun that the answers rest on.
-        memory: Of one device.
-        fits: Whether the likely need is within the usable memory.
-        fit_probability: How likely it is, from 0 to 1.
+        memory: Of one device; None where it is not modelled, which a warning says.
+        fits: Whether the likely need is within the usable memory; None where memory is not modelled.
+        fit_probability: How likely it is, from 0 to 1; None where memory is not modelled.
         time: Of the run.
         energy: Of the run.
         cost: Electricity and rent, or None without a site that names them.
@@ -64,9 +71,9 @@ class Plan:
     """
 
     case: Case
-    memory: MemoryReport
-    fits: bool
-    fit_probability: float
+    memory: MemoryReport | None
+    fits: bool | None
+    fit_probability: float | None
     time: TimeReport
     energy: EnergyReport
     cost: CostReport | None
@@ -80,12 +87,12 @@ class Plan:
     @classmethod
     def of(cls, case: Case, answers: Answers, assumptions: tuple[Assumption, ...], versions: Mapping[str, str]) -> "Plan":
         """A plan of a complete *case* and its *answers*."""
-        cost = cost_report(answers, case.site)
+        cost, fit = cost_report(answers, case.site), answers.fit
         return cls(
             case=case,
             memory=memory_report(answers),
-            fits=answers.fit.fits,
-            fit_probability=answers.fit.probability,
+            fits=fit.fits if fit else None,
+            fit_probability=fit.probability if fit else None,
             time=time_report(answers, case.tokens_per_step, case.ranks),
             energy=energy_report(answers),
             cost=cost,
@@ -93,8 +100,8 @@ class Plan:
             num_parameters=dict(answers.parameters.by_role)
             | {"total": answers.parameters.total, "trainable": answers.parameters.trainable},
             assumptions=assumptions,
-            warnings=tuple(cost.warnings) if cost else (),
-            overhead_sources={o.name: o.source for o in answers.overheads} | {"usable": answers.fit.usable_source},
+            warnings=(*_unanswered(case, answers), *(cost.warnings if cost else ())),
+            overhead_sources={o.name: o.source for o in answers.overheads} | ({"usable": fit.usable_source} if fit else {}),
             versions=versions,
         )
 

@@ -35,7 +35,7 @@ _NUMBER: Final = ("value", "unit")
 _CASE: Final = "job"
 
 Read = Callable[[Any, str], Any]
-"""From plain data, and the path to it, to what a plan holds; raises _Wrong."""
+"""From plain data, and the path to it, to what a plan holds; raises _WrongError."""
 
 
 # ---- from a plan to plain data
@@ -80,7 +80,7 @@ def _said(value: Any) -> Iterable["attrs.Attribute[Any]"]:  # noqa: ANN401
 # ---- from plain data to a plan
 
 
-class _Wrong(Exception):
+class _WrongError(Exception):
     """What is wrong with some data: each fault with its path."""
 
     def __init__(self, faults: Iterable[tuple[str, str]]) -> None:
@@ -101,8 +101,8 @@ def plan_from_dict(data: object, cls: "type[Plan]", *, where: str) -> "Plan":
     fields = dict(data)
     _check_version(fields.pop("schema_version", None), where)
     try:
-        made: Plan = _reader_of_plan(cls)(fields, "")
-    except _Wrong as exc:
+        made: Plan = _object(cls, {"case": _CASE})(fields, "")
+    except _WrongError as exc:
         raise SpecError(where, tuple(f"{message} @ {path.removeprefix('.')}" for path, message in exc.faults)) from None
     return made
 
@@ -120,11 +120,6 @@ def _check_version(number: object, where: str) -> None:
     says = "no schema_version" if number is None else f"schema_version = {number!r:.40}"
     fault = f"it says {says}, and llmplan {__version__} reads schema_version = {SCHEMA_VERSION} @ schema_version"
     raise SpecError(where, (fault,))
-
-
-@functools.cache
-def _reader_of_plan(cls: "type[Plan]") -> Read:
-    return _object(cls, {"case": _CASE})
 
 
 @functools.cache
@@ -177,7 +172,7 @@ def _made(make: Callable[..., Any], fields: Mapping[str, Any], at: str) -> Any: 
     try:
         return make(**fields)
     except LlmplanError as exc:
-        raise _Wrong((at + path, message) for path, message in faults_of(exc)) from None
+        raise _WrongError((at + path, message) for path, message in faults_of(exc)) from None
 
 
 def _gathered(steps: Iterable[tuple[Read, Any, str]], faults: Iterable[tuple[str, str]] = ()) -> list[Any]:
@@ -186,16 +181,16 @@ def _gathered(steps: Iterable[tuple[Read, Any, str]], faults: Iterable[tuple[str
     for read, value, at in steps:
         try:
             found.append(read(value, at))
-        except _Wrong as exc:
+        except _WrongError as exc:
             wrong += exc.faults
     if wrong:
-        raise _Wrong(wrong)
+        raise _WrongError(wrong)
     return found
 
 
 def _expect(holds: object, wanted: str, value: object, at: str) -> None:
     if not holds:
-        raise _Wrong([(at, f"expected {wanted}, got {type(value).__name__} {value!r:.80}")])
+        raise _WrongError([(at, f"expected {wanted}, got {type(value).__name__} {value!r:.80}")])
 
 
 def _estimate(value: Any, at: str) -> Estimate:  # noqa: ANN401
