@@ -30,7 +30,7 @@ def load(path: "str | os.PathLike[str]") -> str:
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The tables of a TOML text; a fault of the language comes with its line."""
-    return _parsed(tomllib.loads, text, where, "TOML")
+    return _parsed(_located_toml, text, where, "TOML")
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
@@ -66,6 +66,15 @@ def check_depth(doc: Mapping[str, Any], where: str) -> None:
 def _members(value: Any) -> Iterable[Any]:  # noqa: ANN401
     inside = value.values() if isinstance(value, Mapping) else value
     return [item for item in inside if isinstance(item, (Mapping, list, tuple))]
+
+
+def _located_toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        # The parser knows the line of every fault but one on the last line.
+        line = text.rstrip().count("\n") + 1
+        raise ValueError(str(exc).replace("(at end of document)", f"(at line {line}, the end)")) from None
 
 
 def _strict_json(text: str) -> Any:  # noqa: ANN401
