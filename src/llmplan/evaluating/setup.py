@@ -44,6 +44,7 @@ class Setup:
         replicated: Whether several ranks hold the model.
         accumulates: Whether gradients of several micro-batches are added up.
         states_on_host: Whether optimizer states live in the host's memory.
+        compiled: Whether a compiler merges what is pointwise.
     """
 
     structure: Structure
@@ -52,6 +53,7 @@ class Setup:
     replicated: bool
     accumulates: bool
     states_on_host: bool
+    compiled: bool
 
 
 def setup_of(case: Case) -> Setup:
@@ -88,6 +90,7 @@ def setup_of(case: Case) -> Setup:
         replicated=case.ranks > 1,
         accumulates=accumulates,
         states_on_host=case.optimizer.states_on == "host",
+        compiled=case.runtime.mode == "compiled",
     )
 
 

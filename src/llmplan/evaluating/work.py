@@ -13,6 +13,7 @@ import attrs
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import trace
+from llmplan.program.fusing import Fused, consumers_of, fused
 from llmplan.program.kernel import Collective, Kernel, Pointwise, Transfer
 from llmplan.program.op import Op, Region, Tensor
 from llmplan.program.optimizer import update_bytes
@@ -105,11 +106,13 @@ def _prepared(setup: Setup) -> _Sized:
     phases: dict[str, dict[Kernel, Number]] = {
         p: {} for p in ("forward", "recompute", "backward", "optimizer", "communication")
     }
+    consumers = consumers_of([op for s in program.stretches for op in s.operations()])
     for stretch in program.stretches:
         count = _MICRO_BATCHES * program.count(stretch)
-        _gather(phases["forward"], (k for op in stretch.operations() if not op.again for k in op.forward), count)
-        _gather(phases["recompute"], _recomputed(stretch), count)
-        _gather(phases["backward"], (k for op in stretch.operations() for k in op.backward), count)
+        launched = _launched(stretch, consumers if setup.compiled else None)
+        _gather(phases["forward"], launched.forward, count)
+        _gather(phases["recompute"], _recomputed(stretch, consumers if setup.compiled else None), count)
+        _gather(phases["backward"], launched.backward, count)
     trained = [(w, n) for w, n in program.weights() if w.weight and w.weight.trainable]
     for kernel, count in _optimizer(setup, trained):
         _gather(phases["optimizer"], [kernel], count)
@@ -123,8 +126,18 @@ def _gather(into: dict[Kernel, Number], kernels: Iterable[Kernel], count: Number
         into[kernel] = into[kernel] + count if kernel in into else count
 
 
-def _recomputed(stretch: Stretch) -> Iterable[Kernel]:
+def _launched(stretch: Stretch, consumers: dict[int, list[Op]] | None) -> Fused:
+    """What a stretch launches forward and backward: operation by operation, or merged where it is compiled."""
+    ops = stretch.operations()
+    once = [op for op in ops if not op.again]
+    if consumers is not None:
+        return fused(once, consumers)
+    return Fused([k for op in once for k in op.forward], [k for op in ops for k in op.backward])
+
+
+def _recomputed(stretch: Stretch, consumers: dict[int, list[Op]] | None) -> list[Kernel]:
     """What runs a second time: regions, each to the last tensor that is needed."""
+    again: list[Op] = []
     for region in stretch.items:
         if not isinstance(region, Region):
             continue
@@ -132,9 +145,12 @@ def _recomputed(stretch: Stretch) -> Iterable[Kernel]:
         for op in region if stop is not None else ():
             if op is stop and not _keeps_its_output(op):
                 break
-            yield from op.forward
+            again.append(op)
             if op is stop:
                 break
+    if consumers is not None:
+        return fused(again, consumers).forward
+    return [k for op in again for k in op.forward]
 
 
 def _keeps_its_output(op: Op) -> bool:

@@ -101,9 +101,11 @@ def laptop() -> Iterator[Setting]:
     )
 
 
-def server(runtime: str) -> "llmplan.Plan":
-    """Eight H100 as nanochat trains on them, by eager or compiled code."""
-    work = llmplan.Training(tokens=TOKENS, global_batch_size=STEP, micro_batch_size=8, optimizer="muon")
+def server(runtime: str, micro_batch_size: int | None = None) -> "llmplan.Plan":
+    """Eight H100 with nanochat's optimizer, its states sharded, by eager or compiled code."""
+    work = llmplan.Training(
+        tokens=TOKENS, global_batch_size=STEP, micro_batch_size=micro_batch_size, optimizer="muon"
+    )
     where = llmplan.Site(price="aws-p5-48xlarge", grid="us")
     return llmplan.plan(MODEL, SERVER, work, runtime=runtime, parallelism=llmplan.Parallelism(shard=1), site=where)
 
