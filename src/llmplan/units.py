@@ -486,7 +486,7 @@ def _rung(value: float, unit: str) -> str:
 
 
 def _digits(value: float, unit: str) -> str:
-    size = abs(value)
+    size = float(f"{abs(value):.12g}")  # a factor may leave one kWh in the last bit below one
     if unit in CURRENCIES:
         return ",.2f"
     if size >= 1e6 or 0 < size < 1:  # noqa: PLR2004  powers of ten, where digits move
