@@ -44,7 +44,7 @@ class TestEveryError:
         noted = pickle.loads(pickle.dumps(error))
         noted.add_note("seen by a worker")
 
-        assert ["seen by a worker"] == pickle.loads(pickle.dumps(noted)).__notes__
+        assert pickle.loads(pickle.dumps(noted)).__notes__ == ["seen by a worker"]
 
 
 def test_all_children_are_tried():

@@ -232,6 +232,7 @@ class Sourced:
                 return self._compared(other, operator.eq)
             except UnitError:
                 return False
+        _not_within_pint(other)
         return NotImplemented
 
     def __hash__(self) -> int:
@@ -416,13 +417,13 @@ class Estimate:
             >>> Estimate.of([10.0, 11.0, 12.0], "s").si
             (10.1, 11.0, 11.9)
         """
-        import numpy as np
-
-        values = np.ravel(np.asarray(draws, dtype=float))
-        if not values.size or not np.isfinite(values).all():
-            raise UnitError(draws, f"finite draws in {unit}")
+        values = _ordered(draws)
+        if not values or not all(map(math.isfinite, values)):
+            raise UnitError(draws, f"finite draws in {unit or 'no unit'}")
+        if not _is_share(confidence):
+            raise SpecError("Estimate", (_no_share(confidence),))
         tail = (1 - confidence) / 2
-        low, likely, high = (float(value) for value in np.quantile(values, (tail, 0.5, 1 - tail)))
+        low, likely, high = (_quantile(values, share) for share in (tail, 0.5, 1 - tail))
         # Interpolating between two equal draws may leave them in the last bit.
         return cls(min(low, likely), likely, max(likely, high), unit, confidence, basis)
 
@@ -464,6 +465,24 @@ class Estimate:
         return f"Estimate({low!r}, {likely!r}, {high!r}, {self.unit!r}, confidence={self.confidence!r}, basis={self.basis!r})"
 
 
+def _ordered(draws: "Any") -> list[float]:  # noqa: ANN401
+    """The draws from the lowest to the highest; none where one of them is no number."""
+    # A plan has a dozen estimates of a few dozen draws each: sorting them here takes a tenth of numpy's quantile.
+    flat = draws.ravel().tolist() if hasattr(draws, "ravel") else draws if isinstance(draws, (list, tuple)) else (draws,)
+    try:
+        return sorted(map(float, flat))
+    except (TypeError, ValueError, OverflowError):
+        return []
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    """The value below which a share of *ordered* lies, linear between two of them."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
 def _finite(value: float, unit: str) -> float:
     try:
         number = float(value)
@@ -479,11 +498,19 @@ def _estimate_faults(numbers: tuple[float, float, float], confidence: float, bas
     low, likely, high = numbers
     if not low <= likely <= high:
         faults.append(f"expected low <= likely <= high, got {low:g}, {likely:g}, {high:g} @ Estimate")
-    if not 0 < confidence <= 1:
-        faults.append(f"expected a share above 0 and at most 1, got {confidence!r:.80} @ Estimate.confidence")
+    if not _is_share(confidence):
+        faults.append(_no_share(confidence))
     if basis not in get_args(Basis):
         faults.append(f"expected one of {', '.join(map(repr, get_args(Basis)))}, got {basis!r:.80} @ Estimate.basis")
     return faults
+
+
+def _is_share(confidence: object) -> bool:
+    return isinstance(confidence, (int, float)) and 0 < confidence <= 1
+
+
+def _no_share(confidence: object) -> str:
+    return f"expected a share above 0 and at most 1, got {confidence!r:.80} @ Estimate.confidence"
 
 
 @attrs.frozen
