@@ -168,13 +168,17 @@ def _takes(member: Any, value: Any) -> bool:  # noqa: ANN401
 
 
 def _sourced(value: Any, _: Any) -> Sourced | None:  # noqa: ANN401
-    if value is None or isinstance(value, Sourced):
-        return value
-    if not isinstance(value, Mapping):
+    if isinstance(value, Mapping):
+        return _sourced_table(value)
+    if not (value is None or isinstance(value, Sourced)):
         bare = isinstance(value, (int, float))
         what = f"the bare number {value!r}" if bare else f"{value!r:.80}"
         unit = " and a unit" if bare else ""
         raise Faults(("", f'a source{unit} is needed for {what}: write {{ value = "80 GB", source = "key" }}'))
+    return value
+
+
+def _sourced_table(value: Mapping[str, Any]) -> Sourced:
     faults = list(_unlike(value, ("value", "source")))
     source = _tried(faults, ".source", lambda: _source(value["source"], Source)) if "source" in value else None
     made: Sourced | None = None
@@ -195,20 +199,23 @@ def _measured_text(value: Any) -> str:  # noqa: ANN401
 
 
 def _source(value: Any, _: Any) -> Source:  # noqa: ANN401
-    if isinstance(value, Source):
-        return value
     if isinstance(value, str):
         return _cited(value)
+    if isinstance(value, Source):
+        return value
     if not isinstance(value, Mapping):
         raise WrongType("a table that describes a source, or the key of one", value)
-    names = tuple(field.name for field in attrs.fields(Source))
-    needed = tuple(field.name for field in attrs.fields(Source) if field.default is attrs.NOTHING)
-    faults = list(_unlike(value, names, needed))
-    texts = {name: _tried(faults, f".{name}", functools.partial(check_of(str), value[name])) for name in names if name in value}
+    faults = list(_unlike(value, _SOURCE_FIELDS, _SOURCE_NEEDS))
+    texts = {name: _tried(faults, f".{name}", functools.partial(_text, item)) for name, item in value.items()}
     made: Source | None = None if faults else _tried(faults, "", lambda: Source(**texts))
     if faults or made is None:
         raise Faults(*faults)
     return made
+
+
+_text = check_of(str)
+_SOURCE_FIELDS = tuple(field.name for field in attrs.fields(Source))
+_SOURCE_NEEDS = tuple(field.name for field in attrs.fields(Source) if field.default is attrs.NOTHING)
 
 
 def _cited(key: str) -> Source:
