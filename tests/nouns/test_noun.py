@@ -108,7 +108,7 @@ def test_a_wrong_value_is_refused_by_name(field: str, value: Any, message: str) 
 def test_all_faults_of_one_call_are_told_at_once() -> None:
     """Nobody mends a file ten times."""
     with pytest.raises(SpecError) as caught:
-        Part(name="", count=0, many=[1, 0, -1], power={"a": 3, "b": Sourced("3 GB", SHEET)})  # type: ignore[arg-type]
+        Part(name="", count=0, many=[1, 0, -1], power={"a": 3, "b": Sourced("3 GB", SHEET)})  # type: ignore[arg-type, dict-item]
     paths = [fault.rpartition(" @ ")[2] for fault in caught.value.faults]
     assert paths == ["Part.name", "Part.count", "Part.many[1]", "Part.many[2]", "Part.power.a", "Part.power.b"]
 
@@ -142,7 +142,7 @@ def test_annotations_must_be_there_when_the_class_is_made() -> None:
 def test_nouns_are_keyword_only() -> None:
     """A position says nothing about a unit."""
     with pytest.raises(TypeError):
-        Part("part")  # type: ignore[misc]
+        Part("part")  # type: ignore[call-arg]
 
 
 class TestEvolve:

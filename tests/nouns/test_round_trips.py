@@ -7,13 +7,12 @@ import subprocess
 import sys
 import tomllib
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies_nouns import NOUNS, hardwares, machines, sites, trainings
 
-from llmplan.nouns._noun import Noun
+from llmplan.nouns._noun import Noun, fields_of
 from llmplan.reading import from_dict, read, to_dict, write
 
 any_noun = st.sampled_from(sorted(NOUNS, key=lambda cls: cls.__name__)).flatmap(lambda cls: NOUNS[cls])
@@ -69,7 +68,7 @@ def test_repr_is_one_line_and_names_the_class(noun: Noun) -> None:
 @given(any_noun)
 def test_a_noun_cannot_be_changed(noun: Noun) -> None:
     """Setting a field fails, as its hash may be in use."""
-    field = attrs.fields(type(noun))[0].name
+    field = fields_of(type(noun))[0].name
     with pytest.raises(AttributeError):
         setattr(noun, field, None)
 
