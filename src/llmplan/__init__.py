@@ -9,6 +9,8 @@ The names below are the whole public face, and each is loaded when it is first u
 nothing.
 """
 
+import sys
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -168,6 +170,15 @@ else:
 
         value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         return value
+
+    class _Face(type(sys)):
+        def __setattr__(self, name: str, value: object) -> None:
+            # Python assigns a submodule to its package when it is imported. Two registries share their names with the
+            # packages of what they list: `llmplan.runtimes` is the registry, `from llmplan.runtimes import ...` the package.
+            if not (name in _HOME and isinstance(value, type(sys))):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:
