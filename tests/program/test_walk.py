@@ -196,7 +196,7 @@ def test_a_region_keeps_its_inputs_and_runs_again():
     program = Program([Stretch("all", [start, region, end], [])], [end.outputs[0]], [], [])
     forward = next(p for p in walk(program) if p.phase == "forward")
     live = sum(e.sign * e.bytes for e in forward.events)
-    assert live == 512.0 * 2  # the region's input, and the loss
+    assert live == 512.0  # the region's input alone
 
 
 def test_gradients_that_are_used_up_in_backward_never_pile_up():

@@ -9,7 +9,7 @@ is carried out is the runtime's. It is written once in letters: each number of i
 import abc
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
@@ -44,7 +44,7 @@ class Shape:
         """All that is no size."""
         return tuple(getattr(self, f.name) for f in attrs.fields(type(self)) if f.type is not Number)
 
-    def in_letters(self: "ShapeT") -> "ShapeT":
+    def in_letters(self) -> Self:
         """The same shape, each size a letter."""
         return attrs.evolve(self, **{name: Size.letter(name) for name in self.sizes()})
 

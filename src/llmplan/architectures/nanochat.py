@@ -227,6 +227,21 @@ NANOCHAT_2026 = Nanochat2026()
 
 _REPOSITORY = "https://github.com/karpathy/nanochat"
 
+_SOURCES = {
+    "nanochat-2025": Source(
+        kind="secondary",
+        title="nanochat scripts/base_train.py at its state of 2025-11",
+        url=_REPOSITORY,
+        accessed="2026-11-24",
+    ),
+    "nanochat-2026": Source(
+        kind="secondary",
+        title="nanochat scripts/base_train.py at commit 92d63d4",
+        url=_REPOSITORY,
+        accessed="2026-11-24",
+    ),
+}
+
 
 def nanochat_2025(depth: int) -> Model:
     """
@@ -244,15 +259,11 @@ def nanochat_2025(depth: int) -> Model:
         llmplan.errors.JobError: nanochat-2025-d21 cannot be built: 11 heads do not divide its width 1344; the nearest \
 depths that can are 20 and 22
     """
-    if not _builds(depth):
-        width, heads = _rule_2025(depth)
-        near = [next(d for d in range(depth + s, depth + 100 * s, s) if d > 0 and _builds(d)) for s in (-1, 1) if depth + s > 0]
-        what = f"nanochat-2025-d{depth} cannot be built: {heads} heads do not divide its width {width}"
-        msg = f"{what}; the nearest depths that can are {' and '.join(map(str, near))}"
-        raise JobError((msg,))
     width, heads = _rule_2025(depth)
-    source = Source(kind="secondary", title="nanochat scripts/base_train.py at its state of 2025-11", url=_REPOSITORY, accessed="2026-11-24")
-    return _model(f"nanochat-2025-d{depth}", "nanochat-2025", source, depth, width, heads, 65536)
+    if not _builds(depth):
+        what = f"nanochat-2025-d{depth} cannot be built: {heads} heads do not divide its width {width}"
+        raise JobError((f"{what}; the nearest depths that can are {' and '.join(map(str, _near(depth)))}",))
+    return _model("nanochat-2025", depth, width, heads, 65536)
 
 
 def nanochat_2026(depth: int) -> Model:
@@ -264,8 +275,7 @@ def nanochat_2026(depth: int) -> Model:
         1408
     """
     heads = -(-depth * 64 // 128)
-    source = Source(kind="secondary", title="nanochat scripts/base_train.py at commit 92d63d4", url=_REPOSITORY, accessed="2026-11-24")
-    return _model(f"nanochat-2026-d{depth}", "nanochat-2026", source, depth, heads * 128, heads, 32768)
+    return _model("nanochat-2026", depth, heads * 128, heads, 32768)
 
 
 def _rule_2025(depth: int) -> tuple[int, int]:
@@ -278,7 +288,14 @@ def _builds(depth: int) -> bool:
     return depth > 0 and width % heads == 0 and width // heads % 2 == 0
 
 
-def _model(name: str, architecture: str, source: Source, depth: int, width: int, heads: int, words: int) -> Model:  # noqa: PLR0913
+def _near(depth: int) -> list[int]:
+    """The nearest smaller and larger depths that can be built, where there are such."""
+    smaller = next((d for d in range(depth - 1, 0, -1) if _builds(d)), None)
+    larger = next(d for d in range(max(depth, 0) + 1, max(depth, 0) + 100) if _builds(d))
+    return [larger] if smaller is None else [smaller, larger]
+
+
+def _model(architecture: str, depth: int, width: int, heads: int, words: int) -> Model:
     config: dict[str, Any] = {
         "sequence_len": 2048,
         "vocab_size": words,
@@ -289,4 +306,4 @@ def _model(name: str, architecture: str, source: Source, depth: int, width: int,
     }
     if architecture == "nanochat-2026":
         config["window_pattern"] = "SSSL"
-    return Model(name=name, architecture=architecture, config=config, source=source)
+    return Model(name=f"{architecture}-d{depth}", architecture=architecture, config=config, source=_SOURCES[architecture])

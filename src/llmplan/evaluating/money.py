@@ -124,5 +124,3 @@ def _range(every: list[float], likely: list[float], currency: str, basis: Basis)
     """From the least of all to the most, with the median of the likely ones."""
     middle = sorted(likely)[len(likely) // 2]
     return Estimate(low=min(*every, middle), likely=middle, high=max(*every, middle), unit=currency, basis=basis)
-
-

@@ -85,9 +85,7 @@ def overheads(hardware: Hardware, ranks: int) -> list[Overhead]:
             size=Estimate(low=250 * _MIB, likely=430 * _MIB, high=750 * _MIB, unit="byte", basis="assumed"),
             source=_CONTEXT,
         ),
-        Overhead(
-            name="cuBLAS workspaces", size=Estimate.exact(workspaces, "byte"), source=_WORKSPACES, counted=True
-        ),
+        Overhead(name="cuBLAS workspaces", size=Estimate.exact(workspaces, "byte"), source=_WORKSPACES, counted=True),
     ]
     if ranks > 1:
         nccl = Estimate(low=500 * _MIB, likely=700 * _MIB, high=1600 * _MIB, unit="byte", basis="assumed")

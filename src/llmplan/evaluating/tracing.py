@@ -6,7 +6,7 @@ its sizes are letters, which :mod:`llmplan.evaluating.memory` gives their values
 """
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -16,11 +16,11 @@ from llmplan.nouns.format import Format
 from llmplan.program.emit import Emitter, Job
 from llmplan.program.layer import Layer, packed, plain, with_lora
 from llmplan.program.op import Tensor
+from llmplan.program.optimizer import Rule
 from llmplan.program.rows import Rows
 from llmplan.program.size import Number, Size
 from llmplan.program.stretch import Program, Run
 from llmplan.program.walk import GradientFate, Habits, Passage, walk
-from llmplan.program.optimizer import Rule
 
 #: A run of more repetitions than this is walked as its first, its middle and its last.
 _WALKED = 3

@@ -103,9 +103,7 @@ class _Sized:
 @functools.lru_cache(maxsize=4096)
 def _prepared(setup: Setup) -> _Sized:
     program = trace(setup.structure).program
-    phases: dict[str, dict[Kernel, Number]] = {
-        p: {} for p in ("forward", "recompute", "backward", "optimizer", "communication")
-    }
+    phases: dict[str, dict[Kernel, Number]] = {p: {} for p in ("forward", "recompute", "backward", "optimizer", "communication")}
     consumers = consumers_of([op for s in program.stretches for op in s.operations()])
     for stretch in program.stretches:
         count = _MICRO_BATCHES * program.count(stretch)
@@ -171,9 +169,7 @@ def _optimizer(setup: Setup, trained: list[tuple[Tensor, Number]]) -> Iterable[t
             yield kernel, n * _NEWTON_SCHULZ_STEPS / shards
 
 
-def _communication(
-    setup: Setup, program: Program, trained: list[tuple[Tensor, Number]]
-) -> Iterable[tuple[Kernel, Number]]:
+def _communication(setup: Setup, program: Program, trained: list[tuple[Tensor, Number]]) -> Iterable[tuple[Kernel, Number]]:
     """Sums of gradients once a step; with ZeRO-2 and -3 a share of them each micro-batch; gathers of parameters."""
     if not setup.replicated:
         return

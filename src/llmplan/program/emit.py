@@ -154,7 +154,7 @@ class Emitter(abc.ABC):
         """What was said, where the middle of each run stands as often as *repeats* says."""
         return Program(self._stretches, self._losses, self._constants, list(repeats))
 
-    def weight(  # noqa: PLR0913  a parameter has these
+    def weight(
         self,
         rows: Number,
         cols: Number,

@@ -47,11 +47,11 @@ def fused(ops: Sequence[Op], consumers: dict[int, list[Op]]) -> Fused:
         members = {id(op) for op in group}
         inputs = _unique([i for op in group for i in op.inputs if not _made_in(group, i)])
         outputs = _unique([o for op in group for o in op.outputs if _used_outside(o, consumers, members)])
-        forward.append(Pointwise(read=_bytes(inputs), written=_bytes(outputs)))
+        forward.append(Pointwise(read=_bytes(inputs), written=_bytes(outputs), fusible=False))
         wanted = [i for i in inputs if i.needs_gradient]
         if wanted and any(op.backward for op in group):
             read = _bytes(inputs) + _bytes([o for o in outputs if o.needs_gradient])
-            backward.append(Pointwise(read=read, written=_bytes(wanted)))
+            backward.append(Pointwise(read=read, written=_bytes(wanted), fusible=False))
     return Fused(forward, backward)
 
 

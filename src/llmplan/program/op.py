@@ -74,7 +74,7 @@ class Tensor:
 
     __slots__ = ("cols", "format", "needs_gradient", "node", "rows", "storage", "weight")
 
-    def __init__(  # noqa: PLR0913  a tensor has these
+    def __init__(
         self,
         rows: Number,
         cols: Number,
@@ -129,7 +129,7 @@ class Op:
         "workspace",
     )
 
-    def __init__(  # noqa: PLR0913  an operation has these
+    def __init__(
         self,
         name: str,
         inputs: Sequence[Tensor],

@@ -85,7 +85,6 @@ class Rule:
             return _total(rounded(w.bytes) * n for w, n in weights)
         return 0.0 if self.implementation == "fused" else _largest(2.0 * rounded(w.bytes) for w, _ in weights)
 
-
     def products(self, weight: Tensor) -> list[Kernel]:
         """Matrix products of one Newton-Schulz step of Muon for *weight*, none for other optimizers."""
         if self.algorithm != "muon" or not is_hidden_matrix(weight):

@@ -246,7 +246,5 @@ def _undominated(table: _Table, atoms: Sequence[Atom]) -> list[int]:
 
 
 def _parts(atoms: Sequence[Atom], counts: "NDArray[np.float64]", sizes: Sequence[float]) -> list[Part]:
-    found = [
-        Part(a.category, a.label, float(c * z)) for a, c, z in zip(atoms, counts, sizes, strict=True) if c and z
-    ]
+    found = [Part(a.category, a.label, float(c * z)) for a, c, z in zip(atoms, counts, sizes, strict=True) if c and z]
     return sorted(found, key=lambda part: -part.bytes)

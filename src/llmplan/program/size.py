@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Value = Union[float, "NDArray[np.float64]"]
+    Value = float | NDArray[np.float64]
 
 Number = Union[float, "Size", "NDArray[np.float64]"]
 
@@ -48,7 +48,7 @@ class Size:
     kind: str
     args: tuple[Any, ...]
 
-    def __new__(cls, kind: str, args: tuple[Any, ...]) -> "Size":
+    def __new__(cls, kind: str, args: tuple[Any, ...]) -> "Size":  # noqa: PYI034  nothing derives from it
         # Sizes are kept alive by this table, so an id is never used twice.
         key = (kind, *(id(a) if isinstance(a, Size) else a for a in args))
         known = _INTERNED.get(key)

@@ -14,8 +14,8 @@ The log is a list of events, each a storage that came or went, stretch by stretc
 is read off that log; :mod:`llmplan.program.rows` makes the closed form of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import attrs
@@ -119,10 +119,7 @@ class _Walk:
         stretches = self._program.stretches
         every = [op for s in stretches for op in s.operations()]
         _categorise(stretches)
-        for op in every:
-            for x, _ in op.gradients:
-                if x.weight:
-                    self._uses_left[id(x)] = self._uses_left.get(id(x), 0) + 1
+        self._count_uses(every)
         last = _last_uses(every)
         for s in stretches:
             self._begin(s, "forward")
@@ -131,18 +128,26 @@ class _Walk:
                     self._forward(item, last)
         for s in stretches:
             self._begin(s, "release")
-            for op in s.operations():
-                for storage in op.made():
-                    self._forget(storage)
-        self._begin(stretches[-1], "backward")
-        self._seed()
+            self._release(s)
         for s in reversed(stretches):
-            if s is not stretches[-1]:
-                self._begin(s, "backward")
+            self._begin(s, "backward")
+            if s is stretches[-1]:
+                self._seed()
             with self._gathered(s):
                 for item in reversed(s.items):
                     self._backward(item)
         return self._passages
+
+    def _count_uses(self, ops: Sequence[Op]) -> None:
+        """How many gradients will come in for each weight."""
+        for x in (x for op in ops for x, _ in op.gradients if x.weight):
+            self._uses_left[id(x)] = self._uses_left.get(id(x), 0) + 1
+
+    def _release(self, stretch: Stretch) -> None:
+        """The forward has ended: what the script or autocast's cache held of a stretch is let go."""
+        for op in stretch.operations():
+            for storage in op.made():
+                self._forget(storage)
 
     @contextlib.contextmanager
     def _gathered(self, stretch: Stretch) -> Iterator[None]:

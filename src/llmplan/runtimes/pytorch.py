@@ -18,6 +18,8 @@ from llmplan.program.size import Number, ceil, where
 
 #: The backward of an embedding sorts its indices above this many. [tokens]
 _SORTED_ABOVE = 3072.0
+#: The flash kernel's backward pads heads up to this many columns to multiples of 32, wider ones to multiples of 64.
+_NARROW_HEAD = 128.0
 
 
 class PyTorch(Emitter):
@@ -139,7 +141,7 @@ class PyTorch(Emitter):
         inputs = [x, w] if b is None else [x, w, b]
         keeps = [t for t, other in ((x, w), (w, x)) if other.needs_gradient]
         y = Tensor(x.rows, w.rows, x.format, label="linear", needs_gradient=_any_needs(inputs))
-        forward, backward = self._linear_kernels(x, w, y)
+        forward, backward = self._linear_kernels(x, w)
         gradients: list[tuple[Tensor, Passing]] = [(i, "new") for i in inputs]
         self.write(Op("linear", inputs, [y], keeps=keeps, gradients=gradients, forward=forward, backward=backward))
         return y
@@ -154,7 +156,7 @@ class PyTorch(Emitter):
         y = Tensor(x.rows, weight.rows, x.format, label="linear", needs_gradient=_any_needs(inputs))
         unpacked = weight.elements * ELEMENT_BYTES[x.format]
         unpack = Pointwise(read=stored.bytes(weight.elements), written=unpacked, fusible=False)
-        products = self._linear_kernels(x, weight, y)
+        products = self._linear_kernels(x, weight)
         self.write(
             Op(
                 "linear",
@@ -169,7 +171,7 @@ class PyTorch(Emitter):
         )
         return y
 
-    def _linear_kernels(self, x: Tensor, w: Tensor, y: Tensor) -> tuple[list[Kernel], list[Kernel]]:
+    def _linear_kernels(self, x: Tensor, w: Tensor) -> tuple[list[Kernel], list[Kernel]]:
         """The product, and those for the gradients of its factors where they are needed."""
         size = ELEMENT_BYTES[x.format]
         product = Matmul(m=x.rows, n=w.rows, k=x.cols, format=x.format, element_bytes=size, out_bytes=size)
@@ -184,10 +186,7 @@ class PyTorch(Emitter):
 
     def split(self, x: Tensor, parts: int) -> list[Tensor]:
         """``chunk`` over columns: views, whose gradients are put side by side in a new tensor."""
-        views = [
-            Tensor(x.rows, x.cols / parts, x.format, storage=x.storage, needs_gradient=x.needs_gradient)
-            for _ in range(parts)
-        ]
+        views = [Tensor(x.rows, x.cols / parts, x.format, storage=x.storage, needs_gradient=x.needs_gradient) for _ in range(parts)]
         self.write(Op("split", [x], views, gradients=[(x, "new")], forward=[]))
         return views
 
@@ -286,7 +285,7 @@ class PyTorch(Emitter):
         """
         head_dim = q.cols / heads.query
         rows = self.job.sequences * ceil(self.job.sequence_length / 128.0) * 128.0
-        step = where(head_dim <= 128.0, 32.0, 64.0)
+        step = where(head_dim <= _NARROW_HEAD, 32.0, 64.0)
         workspaces = [4.0 * rows * heads.query, 4.0 * rows * heads.query * ceil(head_dim / step) * step]
         if heads.grouped:
             workspaces += [q.bytes, q.bytes]
@@ -378,9 +377,7 @@ class PyTorch(Emitter):
             out_bytes=size,
         )
         gradients: list[tuple[Tensor, Passing]] = [(a, "new"), (b, "new")]
-        self.write(
-            Op("bmm", [a, b], [y], keeps=[a, b], gradients=gradients, forward=[product], backward=[product, product])
-        )
+        self.write(Op("bmm", [a, b], [y], keeps=[a, b], gradients=gradients, forward=[product], backward=[product, product]))
         return y
 
     # -- pointwise --------------------------------------------------------------------------------------------------
@@ -411,9 +408,7 @@ class PyTorch(Emitter):
             needs_gradient=x.needs_gradient,
         )
         keeps = {"input": [x], "output": [y], "nothing": []}[keep]
-        self.write(
-            Op(name, [x], [y], keeps=keeps, gradients=[(x, "new")], backward_workspaces=backward_workspaces)
-        )
+        self.write(Op(name, [x], [y], keeps=keeps, gradients=[(x, "new")], backward_workspaces=backward_workspaces))
         return y
 
     def plus(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
@@ -429,9 +424,7 @@ class PyTorch(Emitter):
         y = Tensor(a.rows, a.cols, _wider(a, b), label="product", needs_gradient=_any_needs([a, b]))
         keeps = [x for x, other in ((a, b), (b, a)) if other.needs_gradient]
         full = [y.bytes] if broadcast and b.needs_gradient else []
-        self.write(
-            Op("mul", [a, b], [y], keeps=keeps, gradients=[(a, "new"), (b, "new")], backward_workspaces=full)
-        )
+        self.write(Op("mul", [a, b], [y], keeps=keeps, gradients=[(a, "new"), (b, "new")], backward_workspaces=full))
         return y
 
     def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:
@@ -472,8 +465,7 @@ class PyTorch(Emitter):
             self._losses.append(self._piece_of_loss(x, head, softcap=softcap))
             return
         shares = [
-            Tensor(x.rows / pieces, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient)
-            for _ in range(pieces)
+            Tensor(x.rows / pieces, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient) for _ in range(pieces)
         ]
         self.write(Op("split", [x], shares, gradients=[(x, "new")], forward=[]))
         for share in shares:

@@ -169,9 +169,7 @@ def _compared(
 ) -> Compared:
     low, likely, high = bounds
     value = float(measured[_KEYS[quantity]])
-    return Compared(
-        quantity=quantity, groups=_groups(inputs), measured=value, low=low, likely=likely, high=high, inputs=inputs
-    )
+    return Compared(quantity=quantity, groups=_groups(inputs), measured=value, low=low, likely=likely, high=high, inputs=inputs)
 
 
 def _groups(inputs: Mapping[str, Any]) -> tuple[str, ...]:

@@ -81,5 +81,5 @@ class Report:
                 yield f"  {group:<22}{s['n']:>4}{errors}{_percent(s['coverage'])}"
 
 
-def _percent(x: float | int | None) -> str:
+def _percent(x: float | None) -> str:
     return f"{'-':>10}" if x is None else f"{100 * x:>9.3g}%"

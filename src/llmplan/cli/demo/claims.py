@@ -29,9 +29,7 @@ class Verdict:
 
 def verdicts() -> Iterator[Verdict]:
     """The claims one by one."""
-    plan = llmplan.plan(
-        MODEL, CARD, llmplan.Training(tokens=TOKENS, micro_batch_size=1, global_batch_size=STEP), precision="bf16"
-    )
+    plan = llmplan.plan(MODEL, CARD, llmplan.Training(tokens=TOKENS, micro_batch_size=1, global_batch_size=STEP), precision="bf16")
     total = plan.time.flops_per_token.si[1] * TOKENS
     yield _rate("4-bit: 18-22 TFLOP/s and 35-45 days", total, (18, 22), (35, 45))
     yield _rate("3-bit or NF4: 20-24 TFLOP/s and 30-38 days", total, (20, 24), (30, 38))
@@ -48,9 +46,7 @@ def verdicts() -> Iterator[Verdict]:
 def _rate(claim: str, flops: float, rates: tuple[float, float], days: tuple[float, float]) -> Verdict:
     """Total work over the claimed rate against the claimed days."""
     slow, fast = (flops / (r * _TERA) / _DAY for r in rates)
-    because = (
-        f"{TOKENS:.3g} tokens of this model are {flops:.2e} FLOP, which take {fast:,.0f} to {slow:,.0f} days at that rate"
-    )
+    because = f"{TOKENS:.3g} tokens of this model are {flops:.2e} FLOP, which take {fast:,.0f} to {slow:,.0f} days at that rate"
     return Verdict(claim=claim, consistent=_overlap((fast, slow), days), because=because)
 
 

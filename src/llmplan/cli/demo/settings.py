@@ -83,9 +83,7 @@ def fitting() -> Iterator[tuple[str, str, "llmplan.Training", str]]:
 def laptop() -> Iterator[Setting]:
     """The laptop card, 8 GB and 115 W."""
     backward = llmplan.optimizers["adamw-8bit"].evolve(when="backward")
-    work = _training(recompute="full", loss="chunked", optimizer=backward).evolve(
-        global_batch_size=None, micro_batch_size=None
-    )
+    work = _training(recompute="full", loss="chunked", optimizer=backward).evolve(global_batch_size=None, micro_batch_size=None)
     yield Setting(
         title="BF16, 8-bit AdamW in backward, full recompute, chunked loss",
         make=lambda: llmplan.plan(MODEL, LAPTOP, work, precision="bf16", site=home()),
@@ -103,9 +101,7 @@ def laptop() -> Iterator[Setting]:
 
 def server(runtime: str, micro_batch_size: int | None = None) -> "llmplan.Plan":
     """Eight H100 with nanochat's optimizer, its states sharded, by eager or compiled code."""
-    work = llmplan.Training(
-        tokens=TOKENS, global_batch_size=STEP, micro_batch_size=micro_batch_size, optimizer="muon"
-    )
+    work = llmplan.Training(tokens=TOKENS, global_batch_size=STEP, micro_batch_size=micro_batch_size, optimizer="muon")
     where = llmplan.Site(price="aws-p5-48xlarge", grid="us")
     return llmplan.plan(MODEL, SERVER, work, runtime=runtime, parallelism=llmplan.Parallelism(shard=1), site=where)
 
