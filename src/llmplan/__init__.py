@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "planning": ("Plan", "plan"),
-    "evaluating": ("evaluate",),
+    "evaluating.evaluate": ("evaluate",),
     "nouns.training": ("FineTuning", "Training"),
     "nouns.serving": ("Serving",),
     "nouns.hardware": ("Hardware",),
@@ -123,7 +123,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnsupportedError,
     )
-    from llmplan.evaluating import evaluate
+    from llmplan.evaluating.evaluate import evaluate
     from llmplan.nouns.calibration import Calibration
     from llmplan.nouns.format import Format
     from llmplan.nouns.grid import Grid
