@@ -1,12 +1,16 @@
 """The published bill cases are reproduced to half a cent, line by line, from their inputs alone."""
 
+import contextlib
+import copy
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from llmplan.billing.cases import case_inputs, predict
-from llmplan.errors import SpecError, UnknownNameError
+from llmplan.errors import LlmplanError, SpecError, UnknownNameError
 
 DOCUMENT = json.loads((Path(__file__).parents[1] / "data" / "bill_cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DOCUMENT["cases"]}
@@ -76,4 +80,44 @@ def test_a_baseline_of_no_known_form_is_refused(baseline):
     """A baseline has exactly one of four forms."""
     inputs = case_inputs(DOCUMENT, CASES["mb-flat"]) | {"baseline": baseline}
     with pytest.raises(SpecError, match="expected one of kwh_per_month"):
+        predict(inputs)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PATHS = [
+    ("time_zone",),
+    ("load",),
+    ("load", "start"),
+    ("load", "hours"),
+    ("load", "watts"),
+    ("baseline",),
+    ("baseline", "kwh_per_month"),
+    ("bill_periods",),
+    ("bill_periods", 0),
+    ("bill_periods", 0, 0),
+    ("tariff",),
+    ("tariff", "x"),
+    *(("tariff", name) for name in DOCUMENT["tariffs"]["tw-std2-sat"]),
+    *(("tariff", "x", name) for name in ("taxes", "by_total", "fixed_by_kwh", "row_overrides", "holidays", "tier_reset")),
+    ("tariff", "energyratestructure", 0),
+    ("tariff", "energyratestructure", 0, 0),
+    ("tariff", "energyweekdayschedule", 3),
+    ("tariff", "energyweekdayschedule", 3, 3),
+]
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(PATHS), ANYTHING)
+def test_nonsense_is_refused_in_our_own_words(path, value):
+    """Whatever stands in a case, it is billed or refused with an error of the library."""
+    inputs = copy.deepcopy(case_inputs(DOCUMENT, CASES["tw-std2-sat"]))
+    place = inputs
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with contextlib.suppress(LlmplanError):
         predict(inputs)

@@ -8,6 +8,7 @@ import attrs
 from llmplan.billing.charges import fixed, minimum_topup, taxes
 from llmplan.billing.demand import charges_demand, month_demand
 from llmplan.billing.energy import EnergyLine, energy_lines
+from llmplan.billing.exact import added
 from llmplan.billing.meter import Meter
 from llmplan.billing.period import Period
 from llmplan.nouns.tariff import Tariff
@@ -56,7 +57,7 @@ class Bill:
     @property
     def total(self) -> Fraction:
         """What is to be paid. [currency]"""
-        return self.energy + self.demand + self.fixed + self.minimum_topup + self.tax
+        return added((self.energy, self.demand, self.fixed, self.minimum_topup, self.tax))
 
 
 def bill_period(tariff: Tariff, meter: Meter, period: Period) -> Bill:
@@ -74,11 +75,11 @@ def bill_period(tariff: Tariff, meter: Meter, period: Period) -> Bill:
     lines = tuple(energy_lines(tariff, meter, period))
     demands = [month_demand(tariff, meter, month) for month in period.months] if charges_demand(tariff) else []
     parts = {
-        "energy": sum((line.amount for line in lines), _ZERO),
-        "demand": sum((demand.amount for demand in demands), _ZERO),
+        "energy": added(line.amount for line in lines),
+        "demand": added(demand.amount for demand in demands),
         "fixed": fixed(tariff, period, kwh),
     }
-    parts["minimum"] = minimum_topup(tariff, period, sum(parts.values(), _ZERO))
+    parts["minimum"] = minimum_topup(tariff, period, added(parts.values()))
     tax_lines = taxes(tariff, parts)
     return Bill(
         kwh=kwh,
@@ -86,7 +87,7 @@ def bill_period(tariff: Tariff, meter: Meter, period: Period) -> Bill:
         demand=parts["demand"],
         fixed=parts["fixed"],
         minimum_topup=parts["minimum"],
-        tax=sum(tax_lines.values(), _ZERO),
+        tax=added(tax_lines.values()),
         energy_lines=lines,
         tax_lines=tax_lines,
         peak_kw=max((demand.peak_kw for demand in demands), default=None),

@@ -63,10 +63,7 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
     .. versionadded:: 0.1.0
     """
-    load = inputs["load"]
-    missing = tuple(f"required field missing @ load.{name}" for name in ("start", "hours", "watts") if name not in load)
-    if missing:
-        raise SpecError("bill case", missing)
+    load = _load(inputs["load"])
     made = bill_job(
         Tariff.from_urdb(inputs["tariff"]),
         watts=load["watts"],
@@ -79,6 +76,15 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return _told(made)
 
 
+def _load(load: object) -> Mapping[str, Any]:
+    if not isinstance(load, Mapping):
+        raise SpecError("bill case", (f"expected a table, got {load!r:.80} @ load",))
+    missing = tuple(f"required field missing @ load.{name}" for name in ("start", "hours", "watts") if name not in load)
+    if missing:
+        raise SpecError("bill case", missing)
+    return load
+
+
 def baseline_of(stated: Mapping[str, Any]) -> Baseline:
     """The baseline that a case states in one of its four forms."""
     makers: dict[str, Callable[[Any], Baseline]] = {
@@ -87,8 +93,8 @@ def baseline_of(stated: Mapping[str, Any]) -> Baseline:
         "watts": Baseline.constant,
         "hourly_watts": Baseline.hourly,
     }
-    if len(stated) != 1 or next(iter(stated)) not in makers:
-        raise SpecError("bill case", (f"expected one of {', '.join(makers)}, got {', '.join(map(str, stated))} @ baseline",))
+    if not isinstance(stated, Mapping) or len(stated) != 1 or next(iter(stated)) not in makers:
+        raise SpecError("bill case", (f"expected one of {', '.join(makers)}, got {stated!r:.80} @ baseline",))
     ((form, amount),) = stated.items()
     return makers[form](amount)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from llmplan.billing.energy import step_of
-from llmplan.billing.exact import exact
+from llmplan.billing.exact import added, exact
 from llmplan.billing.period import Period
 from llmplan.nouns.tariff import Tariff
 
@@ -63,5 +63,5 @@ def taxes(tariff: Tariff, parts: Mapping[str, Fraction]) -> dict[str, Fraction]:
         return {}
     amounts = dict(parts)
     for tax in tariff.taxes:
-        amounts[tax.name] = exact(tax.rate) * sum((amounts[part] for part in tax.on), _ZERO)
+        amounts[tax.name] = exact(tax.rate) * added(amounts[part] for part in tax.on)
     return {tax.name: amounts[tax.name] for tax in tariff.taxes}

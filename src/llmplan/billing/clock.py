@@ -15,7 +15,8 @@ from llmplan.errors import JobError, UnknownNameError
 
 HOUR = 3600
 DAY = 24 * HOUR
-_FIRST_YEAR, _LAST_YEAR = 1900, 2500
+FIRST_YEAR, LAST_YEAR = 1900, 2500
+"""Years that an instant may be in; the first included."""
 
 
 class Slot(NamedTuple):
@@ -93,9 +94,9 @@ class Clock:
         try:
             local = dt.datetime.fromisoformat(when)
         except (ValueError, TypeError):
-            raise JobError((f"start: expected an ISO date or time such as '2026-07-01T00:00', got {when!r}",)) from None
-        if not _FIRST_YEAR <= local.year < _LAST_YEAR:
-            raise JobError((f"start: {when!r} is outside the years {_FIRST_YEAR} to {_LAST_YEAR}",))
+            raise JobError((f"start: expected an ISO date or time such as '2026-07-01T00:00', got {when!r:.80}",)) from None
+        if not FIRST_YEAR <= local.year < LAST_YEAR:
+            raise JobError((f"start: {when!r} is outside the years {FIRST_YEAR} to {LAST_YEAR}",))
         whole = local.replace(microsecond=0)
         seconds = self._at(whole) if local.tzinfo is None else int(whole.timestamp())
         return seconds + Fraction(local.microsecond, 1_000_000)

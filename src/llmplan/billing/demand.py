@@ -6,7 +6,7 @@ from fractions import Fraction
 import attrs
 
 from llmplan.billing.calendar import next_month
-from llmplan.billing.exact import exact
+from llmplan.billing.exact import added, exact
 from llmplan.billing.meter import Meter
 from llmplan.billing.tiers import charge, steps
 from llmplan.nouns.tariff import Tariff
@@ -60,7 +60,7 @@ def month_demand(tariff: Tariff, meter: Meter, month: dt.date) -> Demand:
         amount += charge(billed, steps(tariff.flatdemandstructure)[_flat_period(tariff, month)])
     if tariff.demandratestructure:
         table = steps(tariff.demandratestructure)
-        amount += sum((charge(kw, table[period]) for period, kw in meter.peaks(month).items()), _ZERO)
+        amount += added(charge(kw, table[period]) for period, kw in meter.peaks(month).items())
     return Demand(amount, peak, billed)
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import attrs
 
 from llmplan.billing.calendar import days_between, next_month
-from llmplan.billing.exact import exact
+from llmplan.billing.exact import added, exact
 from llmplan.billing.meter import Day, Meter
 from llmplan.billing.period import Period
 from llmplan.billing.tiers import Steps, cut, limits, steps
@@ -151,7 +151,7 @@ def _spread(kwh: Fraction, meter: Meter, dates: Sequence[dt.date]) -> dict[int, 
         for day, times in days.items():
             for period, seconds in day.seconds.items():
                 weights[period] = weights.get(period, _ZERO) + seconds * times
-    whole = sum(weights.values(), _ZERO)
+    whole = added(weights.values())
     return {period: kwh * weight / whole for period, weight in weights.items()}
 
 
@@ -167,13 +167,13 @@ def _shared(
     table: tuple[Steps, ...], used: Mapping[int, Fraction], *, times: Fraction | int = 1, days: Fraction | int = 1
 ) -> Iterator[tuple[tuple[int, int], Fraction]]:
     """Cut the total into tiers, and give each period its share of every tier."""
-    total = sum(used.values(), _ZERO)
-    if not total:
-        return
+    total = added(used.values())
     for period, kwh in used.items():
         if kwh:
+            share = kwh / total
             for tier, part in enumerate(cut(total, limits(table[period], times=times, days=days))):
-                yield (period, tier), part * kwh / total
+                if part:
+                    yield (period, tier), part if share == 1 else part * share
 
 
 def _year_so_far(table: tuple[Steps, ...], meter: Meter, bill: Period) -> Iterator[tuple[tuple[int, int], Fraction]]:
@@ -208,6 +208,6 @@ def _in_order(
 
 
 def _crosses(used: Mapping[int, Fraction], running: Fraction, upper: Sequence[Sequence[Fraction | None]]) -> bool:
-    after = running + sum(used.values(), _ZERO)
+    after = running + added(used.values())
     inside = any(limit is not None and running < limit < after for period in used for limit in upper[period])
     return inside and len(used) > 1

@@ -1,5 +1,6 @@
 """Numbers as they were written: a float becomes the fraction that its decimal notation means."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 
@@ -25,3 +26,20 @@ def exact(value: float | str | Fraction) -> Fraction:
     if isinstance(value, Fraction):
         return value
     return Fraction(value) if isinstance(value, (int, str)) else Fraction(repr(float(value)))
+
+
+def added(values: Iterable[Fraction]) -> Fraction:
+    """
+    The sum of fractions, brought to lowest terms once and not after each.
+
+    Example:
+        >>> added([Fraction(1, 2), Fraction(1, 3), Fraction(1, 6)])
+        Fraction(1, 1)
+    """
+    top, bottom = 0, 1
+    for value in values:
+        numerator, denominator = value.as_integer_ratio()
+        if bottom % denominator:
+            top, bottom = top * denominator, bottom * denominator
+        top += numerator * (bottom // denominator)
+    return Fraction(top, bottom)

@@ -12,7 +12,7 @@ import attrs
 from llmplan.billing.bill import Bill, bill_period
 from llmplan.billing.calendar import calendar, next_month
 from llmplan.billing.demand import charges_demand, has_ratchet
-from llmplan.billing.exact import exact
+from llmplan.billing.exact import added, exact
 from llmplan.billing.load import Baseline, Job
 from llmplan.billing.meter import Meter
 from llmplan.billing.period import Period, periods_over, stated_periods
@@ -194,7 +194,7 @@ def bill_job(
 
     .. versionadded:: 0.1.0
     """
-    customer = _customer(tariff, time_zone, _baseline(baseline, baseline_kwh_per_month))
+    customer = _customer(tariff, _zone(time_zone), _baseline(baseline, baseline_kwh_per_month))
     return _Biller(customer).bill(watts=watts, hours=hours, start=start, stated=bill_periods)
 
 
@@ -239,7 +239,7 @@ def bill_year_starts(
 
     .. versionadded:: 0.1.0
     """
-    biller = _Biller(_customer(tariff, time_zone, _baseline(baseline, baseline_kwh_per_month)))
+    biller = _Biller(_customer(tariff, _zone(time_zone), _baseline(baseline, baseline_kwh_per_month)))
     starts = [f"{year:04d}-{month:02d}-01" for month in range(_JANUARY, _DECEMBER + 1)]
     return YearOfStarts(year=year, bills=tuple(biller.bill(watts=watts, hours=hours, start=start) for start in starts))
 
@@ -330,8 +330,8 @@ class _Biller:
 
 
 def _summed(tariff: Tariff, job: Job, bills: Sequence[PeriodBill], warnings: tuple[str, ...]) -> JobBill:
-    whole = sum((bill.with_job.total for bill in bills), Fraction(0))
-    without = sum((bill.without_job.total for bill in bills), Fraction(0))
+    whole = added(bill.with_job.total for bill in bills)
+    without = added(bill.without_job.total for bill in bills)
     return JobBill(
         whole=float(whole),
         without_job=float(without),
@@ -363,6 +363,12 @@ def _warnings(tariff: Tariff, first: dt.date, last: dt.date) -> list[str]:
     if years and without:
         told.append(f"{tariff.name!r} lists no holidays of {', '.join(without)}; their days were billed as any other")
     return told
+
+
+def _zone(name: str) -> str:
+    if isinstance(name, str):
+        return name
+    raise JobError((f"time_zone: expected a name such as 'Asia/Taipei', got {name!r:.80}",))
 
 
 def _baseline(baseline: Baseline | None, kwh_per_month: float) -> Baseline:

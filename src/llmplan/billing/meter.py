@@ -1,6 +1,7 @@
 """The meter: a load in kWh by energy period and in highest hourly kW, by local date and by calendar month."""
 
 import datetime as dt
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -10,6 +11,7 @@ import attrs
 
 from llmplan.billing.calendar import Calendar, Kind, Row, next_month, period_of, seconds_by_period
 from llmplan.billing.clock import HOUR
+from llmplan.billing.exact import added
 from llmplan.billing.load import JOULES_PER_KWH, Baseline, Job
 
 _ZERO = Fraction(0)
@@ -72,6 +74,7 @@ class Meter:
         self._demand = demand
         self._job: Job | None = None
         self._alone = self
+        self._ends = (dt.date.max, dt.date.max)
         self._days: dict[dt.date, Day] = {}
         self._months: dict[dt.date, Counter[Day]] = {}
         self._totals: dict[dt.date, Fraction] = {}
@@ -84,6 +87,7 @@ class Meter:
         other._job = job
         other._alone = self
         other._watts = self._watts
+        other._ends = (self._clock.local(job.start).date(), self._clock.local(job.end).date())
         return other
 
     def day(self, day: dt.date) -> Day:
@@ -93,7 +97,8 @@ class Meter:
             begin = self._clock.midnight(day)
             covered = self._covered(begin, begin + self._clock.length(day))
             rows = (self.calendar.energy_row(day), self.calendar.demand_row(day))
-            found = self._days[day] = self._read(Kind(*rows, ordinary=self._clock.ordinary(day), dates=(day,)), covered)
+            kind = Kind(*rows, ordinary=self._clock.ordinary(day), dates=(day,))
+            found = self._days[day] = self._read(kind, day, covered)
         return found
 
     def steps(self, day: dt.date) -> Iterator[tuple[int, Fraction]]:
@@ -111,7 +116,7 @@ class Meter:
 
     def total(self, months: Iterable[dt.date]) -> Fraction:
         """Energy of some calendar months. [kWh]"""
-        return sum(map(self._total, months), _ZERO)
+        return added(map(self._total, months))
 
     def peak(self, month: dt.date) -> Fraction:
         """Highest clock-hour average of a calendar month. [kW]"""
@@ -129,7 +134,7 @@ class Meter:
         found = self._totals.get(month)
         if found is None:
             parts = (day.total * times for day, times in self.month(month).items())
-            found = self._totals[month] = sum(parts, _ZERO)
+            found = self._totals[month] = added(parts)
         return found
 
     def _count(self, month: dt.date) -> Counter[Day]:
@@ -139,29 +144,42 @@ class Meter:
         days: Counter[Day] = Counter()
         for kind in self.calendar.kinds(month):
             if covered is None:
-                days.update(map(self.day, kind.dates))
+                self._count_some(kind, days)
             else:
-                days[self._read(kind, covered)] += len(kind.dates)
+                days[self._read(kind, kind.dates[0], covered)] += len(kind.dates)
         return days
+
+    def _count_some(self, kind: Kind, days: Counter[Day]) -> None:
+        """Dates of a month in which the job begins or ends: those it leaves alone, those it runs through, and its ends."""
+        first, last = self._ends
+        begin, after = bisect_left(kind.dates, first), bisect_right(kind.dates, first)
+        until, end = max(after, bisect_left(kind.dates, last)), bisect_right(kind.dates, last)
+        alone = kind.dates[:begin] + kind.dates[end:]
+        if alone:
+            days[self._read(kind, alone[0], covered=False)] += len(alone)
+        if until > after:
+            days[self._read(kind, kind.dates[after], covered=True)] += until - after
+        days.update(self.day(date) for date in kind.dates[begin:after] + kind.dates[until:end])
 
     def _covered(self, begin: int, end: int) -> bool | None:
         return False if self._job is None else self._job.covers(begin, end)
 
-    def _read(self, kind: Kind, covered: bool | None) -> Day:  # noqa: FBT001  one of three states
+    def _read(self, kind: Kind, day: dt.date, covered: bool | None) -> Day:  # noqa: FBT001  one of three states
+        """A date of a kind that the job runs through, leaves alone, or runs on for a part."""
         if covered is False and self._alone is not self:
-            return self._alone.day(kind.dates[0])
+            return self._alone._read(kind, day, covered)  # noqa: SLF001  a meter too
         if covered is None or not kind.ordinary:
-            return self._measure(kind)
-        month = kind.dates[0].replace(day=1) if self._baseline.watts_by_hour is None else None
+            return self._measure(kind, day)
+        month = day.replace(day=1) if self._baseline.watts_by_hour is None else None
         key = (kind.energy, kind.demand if self._demand else None, covered, month)
         found = self._alike.get(key)
         if found is None:
-            found = self._alike[key] = self._even(kind, covered=covered) or self._measure(kind)
+            found = self._alike[key] = self._even(kind, day, covered=covered) or self._measure(kind, day)
         return found
 
-    def _even(self, kind: Kind, *, covered: bool) -> Day | None:
+    def _even(self, kind: Kind, day: dt.date, *, covered: bool) -> Day | None:
         """An ordinary day of one power throughout; None where the power changes by the hour."""
-        watts = self._watts_of(kind.dates[0])
+        watts = self._watts_of(day)
         if watts.count(watts[0]) < _HOURS:
             return None
         kilowatts = (watts[0] + (self._job_watts if covered else 0)) / 1000
@@ -174,12 +192,12 @@ class Meter:
             peaks=dict.fromkeys(kind.demand, kilowatts) if self._demand else {},
         )
 
-    def _measure(self, kind: Kind) -> Day:
+    def _measure(self, kind: Kind, day: dt.date) -> Day:
         """One date, slot by slot."""
-        pieces = self._pieces(kind.dates[0])
+        pieces = self._pieces(day)
         seconds, kwh = _by_period(pieces, kind.energy, self._per_hour, self._job_watts)
         peak, peaks = self._highest(pieces, kind.demand) if self._demand else (_ZERO, {})
-        return Day(kwh=kwh, seconds=seconds, total=sum(kwh.values(), _ZERO), peak=peak, peaks=peaks)
+        return Day(kwh=kwh, seconds=seconds, total=added(kwh.values()), peak=peak, peaks=peaks)
 
     def _highest(self, pieces: Sequence[_Piece], row: Row) -> tuple[Fraction, dict[int, Fraction]]:
         hours: dict[tuple[int, int], list[_Piece]] = {}
@@ -191,7 +209,7 @@ class Meter:
             alike = tuple(part[2:] for part in parts)
             average = known.get(alike)
             if average is None:
-                kwh = sum(map(self._energy, parts), _ZERO)
+                kwh = added(map(self._energy, parts))
                 average = known[alike] = kwh * HOUR / sum(part.seconds for part in parts)
             peak = max(peak, average)
             for period in {period_of(row, part.entry, self._per_hour) for part in parts}:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from llmplan.billing.calendar import next_month
+from llmplan.billing.clock import FIRST_YEAR, LAST_YEAR
 from llmplan.errors import JobError
 from llmplan.nouns.tariff import Tariff
 
@@ -61,9 +62,9 @@ def stated_periods(bills: Sequence[Sequence[str]]) -> list[Period]:
         >>> stated_periods([("2026-05-01", "2026-07-01")])[0].days
         61
     """
+    if not isinstance(bills, (list, tuple)) or not bills:
+        raise JobError((f"bill_periods: expected a list of at least one period, got {bills!r:.80}",))
     periods = [_stated(i, bill) for i, bill in enumerate(bills)]
-    if not periods:
-        raise JobError(("bill_periods: expected at least one",))
     for before, after in pairwise(periods):
         if before.end != after.start:
             raise JobError((f"bill_periods: {after.start} does not follow on {before.end}",))
@@ -75,9 +76,11 @@ def _stated(i: int, bill: Sequence[str]) -> Period:
     try:
         start, end = (dt.date.fromisoformat(day) for day in bill)
     except (TypeError, ValueError):
-        raise JobError((f"{where}: expected two ISO dates, got {bill!r}",)) from None
+        raise JobError((f"{where}: expected two ISO dates, got {bill!r:.80}",)) from None
     if start.day != 1 or end.day != 1 or end <= start:
         raise JobError((f"{where}: expected whole calendar months, got {start} to {end}",))
+    if not FIRST_YEAR < start.year <= end.year < LAST_YEAR:
+        raise JobError((f"{where}: {start} to {end} is outside the years {FIRST_YEAR} to {LAST_YEAR}",))
     return Period(start, end)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import attrs
 
-from llmplan.billing.exact import exact
+from llmplan.billing.exact import added, exact
 from llmplan.errors import UnsupportedError
 from llmplan.nouns.tariff import DemandStructure, EnergyStructure
 
@@ -91,7 +91,10 @@ def cut(amount: Fraction, upper: Sequence[Fraction | None], *, above: Fraction =
     parts = []
     begin = above
     for limit in upper:
-        until = end if limit is None else min(end, max(limit, begin))
+        if begin == end:
+            parts.append(_ZERO)
+            continue
+        until = end if limit is None or limit >= end else max(limit, begin)
         parts.append(until - begin)
         begin = until
     if begin < end:
@@ -109,4 +112,4 @@ def charge(amount: Fraction, tiers: Steps) -> Fraction:
         Fraction(26, 1)
     """
     parts = cut(amount, limits(tiers))
-    return sum((part * step.price for part, step in zip(parts, tiers, strict=True)), _ZERO)
+    return added(part * step.price for part, step in zip(parts, tiers, strict=True))
