@@ -5,7 +5,8 @@ Constants are looked up here and the formulas are told their values: a formula k
 constant a letter is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 import numpy as np
@@ -22,6 +23,7 @@ from llmplan.costs.transfer import transfer_seconds
 from llmplan.errors import JobError
 from llmplan.nouns.machine import Machine
 from llmplan.program.kernel import Attention, Collective, Matmul, Pointwise, Transfer
+from llmplan.program.size import Number
 
 Sums = dict[str, Array]
 """For each phase a sum over its kernels: draws first, then the sweep."""
@@ -34,12 +36,13 @@ def matmuls(stack: Stack[Matmul], rates: Rates) -> Sums:
     """Seconds of matrix products."""
     if not stack.kernels:
         return {}
+    all_of = stack.whole
     times = matmul_seconds(
-        m=stack.column(lambda k: k.m),
-        n=stack.column(lambda k: k.n),
-        k=stack.column(lambda k: k.k),
-        batch=stack.column(lambda k: k.batch),
-        traffic=stack.column(lambda k: k.bytes()),
+        m=array(all_of.m),
+        n=array(all_of.n),
+        k=array(all_of.k),
+        batch=array(all_of.batch),
+        traffic=array(all_of.bytes()),
         rate=stack.each(lambda k: k.format, rates.flops),
         bandwidth=rates.device.memory_bandwidth * constant(rates, "matmul.bandwidth", stack.axes),
         units=rates.device.units or 0.0,
@@ -57,7 +60,8 @@ def attentions(stack: Stack[Attention], rates: Rates) -> Sums:
     flops = stack.column(_flops_of_a_pair)
     # The exponential of a score costs as much as so many more elements of head and value would, four FLOP each.
     pair = flops + 4.0 * constant(rates, "attention.softmax", stack.axes)
-    rows = stack.column(lambda k: k.batch * k.heads * k.query_length)
+    all_of = stack.whole
+    rows = array(all_of.batch * all_of.heads * all_of.query_length)
     times = attention_seconds(
         work=stack.column(lambda k: k.flops()) / flops * pair,
         row_work=BLOCK * pair * stack.column(_span),
@@ -116,12 +120,25 @@ def pointwise(stack: Stack[Pointwise], rates: Rates, mode: str) -> Sums:
     if not stack.kernels:
         return {}
     times = pointwise_seconds(
-        traffic=stack.column(lambda k: k.bytes()),
-        launches=stack.column(lambda k: k.launches),
+        traffic=array(stack.whole.bytes()) * _left(stack, rates, mode, "compiled.traffic"),
+        launches=array(stack.whole.launches) * _left(stack, rates, mode, "compiled.launches"),
         bandwidth=along(rates.compiled_bandwidth if mode == "compiled" else rates.eager_bandwidth, stack.axes),
         start=constant(rates, "pointwise.start", stack.axes),
     )
     return stack.by_phase(times)
+
+
+def _left(stack: Stack[Pointwise], rates: Rates, mode: str, name: str) -> Array:
+    """
+    What is left of eager kernels once a compiler has merged them: the share *name* of those that it may merge.
+
+    One share for all programs stands for what their graphs would say: what lies between two products becomes one kernel,
+    and its intermediate results are never written.
+    """
+    if mode != "compiled":
+        return np.ones(1)
+    merged = stack.column(lambda k: float(k.fusible))
+    return 1.0 - merged * (1.0 - np.minimum(1.0, constant(rates, name, stack.axes)))
 
 
 def transfers(stack: Stack[Transfer], rates: Rates) -> Sums:
@@ -129,8 +146,8 @@ def transfers(stack: Stack[Transfer], rates: Rates) -> Sums:
     if not stack.kernels:
         return {}
     times = transfer_seconds(
-        payload=stack.column(lambda k: k.payload),
-        launches=stack.column(lambda k: k.launches),
+        payload=array(stack.whole.payload),
+        launches=array(stack.whole.launches),
         bandwidth=along(host_link(rates.device, rates.constants), stack.axes),
         start=constant(rates, "transfer.start", stack.axes),
     )
@@ -159,7 +176,7 @@ def messages(
     """Seconds of collectives, by what may hide them."""
     if not stack.kernels:
         return Messages(path=nothing, once=nothing, repeated=nothing)
-    group = stack.column(lambda k: k.group)
+    group = array(stack.whole.group)
     begin, end = stack.spans.get("communication", (0, 0))
     beside = np.zeros((len(stack.kernels), 1, *(1,) * stack.axes))
     beside[begin:end] = 1.0
@@ -169,10 +186,10 @@ def messages(
         raise JobError((fault,))
     times = collective_seconds(
         passes=stack.column(lambda k: PASSES[k.kind]),
-        payload=stack.column(lambda k: k.payload),
+        payload=array(stack.whole.payload),
         group=group,
         stride=apart,
-        launches=stack.column(lambda k: k.launches),
+        launches=array(stack.whole.launches),
         links=_links(machine, rates, stack.axes),
     )
     seconds = times * stack.counts
@@ -197,33 +214,51 @@ def _links(machine: Machine, rates: Rates, axes: int) -> Links:
     )
 
 
-def launches(stacks: Stacks) -> Sums:
+def launches(stacks: Stacks, rates: Rates, mode: str) -> Sums:
     """Kernels launched."""
     found: Sums = {}
     for stack in (stacks.matmuls, stacks.attentions):
-        found = added(found, stack.by_phase(np.ones_like(stack.counts))) if stack.kernels else found
-    for other in (stacks.pointwise, stacks.collectives, stacks.transfers):
-        found = added(found, other.by_phase(other.column(lambda k: k.launches))) if other.kernels else found
+        found = added(found, stack.by_phase(np.ones((1, 1, *(1,) * stack.axes))))
+    if stacks.pointwise.kernels:
+        left = _left(stacks.pointwise, rates, mode, "compiled.launches")
+        found = added(found, stacks.pointwise.by_phase(array(stacks.pointwise.whole.launches) * left))
+    for other in (stacks.collectives, stacks.transfers):
+        found = added(found, other.by_phase(array(other.whole.launches))) if other.kernels else found
     return found
 
 
 def arithmetic(stacks: Stacks, rates: Rates, nothing: Array) -> Array:
     """Arithmetic of a step as 16-bit equivalents: an operation at twice the peak costs half the energy. [FLOP]"""
     total = nothing
-    for stack in (stacks.matmuls, stacks.attentions):
-        if stack.kernels:
-            weight = stack.each(lambda k: k.format, rates.sixteen_bit_equivalent)
-            total = total + (stack.column(lambda k: k.flops()) * weight * stack.counts).sum(axis=0)
+    for stack, flops in _arithmetic(stacks):
+        weight = stack.each(lambda k: k.format, rates.sixteen_bit_equivalent)
+        total = total + (flops * weight * stack.counts).sum(axis=0)
     return total
 
 
-def traffic(stacks: Stacks, nothing: Array) -> Array:
+def _arithmetic(stacks: Stacks) -> Iterator[tuple[Stack[Any], Array]]:
+    if stacks.matmuls.kernels:
+        yield stacks.matmuls, array(stacks.matmuls.whole.flops())
+    if stacks.attentions.kernels:
+        yield stacks.attentions, stacks.attentions.column(lambda k: k.flops())
+
+
+def traffic(stacks: Stacks, rates: Rates, mode: str, nothing: Array) -> Array:
     """Traffic of device memory in a step, at least. [byte]"""
     total = nothing
-    for stack in (stacks.matmuls, stacks.attentions, stacks.pointwise):
-        if stack.kernels:
-            total = total + (stack.column(lambda k: k.bytes()) * stack.counts).sum(axis=0)
+    if stacks.matmuls.kernels:
+        total = total + (array(stacks.matmuls.whole.bytes()) * stacks.matmuls.counts).sum(axis=0)
+    if stacks.attentions.kernels:
+        total = total + (stacks.attentions.column(lambda k: k.bytes()) * stacks.attentions.counts).sum(axis=0)
+    if stacks.pointwise.kernels:
+        left = _left(stacks.pointwise, rates, mode, "compiled.traffic")
+        total = total + (array(stacks.pointwise.whole.bytes()) * left * stacks.pointwise.counts).sum(axis=0)
     return total
+
+
+def array(size: Number) -> Array:
+    """The sizes of :attr:`Stack.whole`, which are columns."""
+    return size  # type: ignore[return-value]
 
 
 def constant(rates: Rates, name: str, axes: int) -> Array:

@@ -175,19 +175,24 @@ class Rates:
     Attributes:
         device: The accelerator.
         constants: The calibration's draws.
+        ceiling: Rate of 16-bit products by the best kernels where power does not bind. [FLOP/s]
         eager_bandwidth, compiled_bandwidth: For pointwise kernels. [byte/s]
     """
 
     def __init__(self, dev: Device, constants: Constants) -> None:
         self.device = dev
         self.constants = constants
+        efficiency = constants.first(f"matmul.efficiency.{dev.architecture}", f"matmul.efficiency.other-{dev.memory_class}")
+        clock = clock_factor(dev, constants)
+        peak = _sixteen_bit_peak(dev) or max(dev.peaks.values(), default=1.0)
+        self.ceiling = peak * clock * efficiency
         self._share = partial(
             sustained_share,
-            efficiency=constants.first(f"matmul.efficiency.{dev.architecture}", f"matmul.efficiency.other-{dev.memory_class}"),
-            clock=clock_factor(dev, constants),
+            efficiency=efficiency,
+            clock=clock,
             power_limit=dev.power_limit,
             base=base_power(dev, constants),
-            peak=_sixteen_bit_peak(dev) or max(dev.peaks.values(), default=1.0),
+            peak=peak,
         )
         self.compiled_bandwidth = dev.memory_bandwidth * constants["pointwise.bandwidth"]
         self.eager_bandwidth = self.compiled_bandwidth * constants["pointwise.eager"]

@@ -4,7 +4,8 @@ Kernels of a kind put side by side, so that a step is priced with a few array op
 A column holds one attribute of all kernels of a kind: shape ``(kernel, 1, sweep...)``, the 1 for the axis of draws.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -16,7 +17,7 @@ from llmplan.program.kernel import Attention, Collective, Kernel, Matmul, Pointw
 
 Value = float | Array
 Phases = Mapping[str, Sequence[tuple[Kernel, Value]]]
-Entry = tuple[str, Any, Value]
+Entry = tuple[str, Any, tuple[Value, ...]]
 
 PHASES = ("forward", "backward", "recompute", "optimizer", "communication")
 """The phases of a step. Forward, backward and recompute hold the kernels of all its micro-batches."""
@@ -31,12 +32,15 @@ class Stack(Generic[K]):
 
     Attributes:
         kernels: The kernels; there may be none.
+        whole: One kernel that stands for all of them: its sizes are columns. Of a kind that branches on what is no size
+            (attention), only the sizes are to be read. The first of the kernels lends what is no size.
         counts: How often each runs in a step: a column.
         spans: For each phase that has such kernels, where they begin and end.
         axes: How many sweep axes the columns have.
     """
 
     kernels: tuple[K, ...]
+    whole: K
     counts: Array
     spans: Mapping[str, tuple[int, int]]
     axes: int
@@ -76,6 +80,16 @@ class Stacks:
     axes: int
 
 
+_SIZES: dict[type, tuple[str, ...]] = {
+    Matmul: ("m", "n", "k", "batch", "element_bytes", "out_bytes"),
+    Attention: ("batch", "query_length", "key_length", "heads", "head_dim", "value_dim", "element_bytes"),
+    Pointwise: ("read", "written", "launches"),
+    Collective: ("payload", "group", "launches"),
+    Transfer: ("payload", "launches"),
+}
+_READ = {kind: operator.attrgetter(*names) for kind, names in _SIZES.items()}
+
+
 def column(values: Sequence[object], axes: int) -> Array:
     """
     Values of kernels as a column: kernels first, then one draw, then the sweep.
@@ -84,9 +98,9 @@ def column(values: Sequence[object], axes: int) -> Array:
         >>> column([1.0, 2.0], 0).shape, column([1.0, np.ones((4, 1))], 2).shape
         ((2, 1), (2, 1, 4, 1))
     """
-    if axes == 0:
-        return np.array(values, dtype=np.float64)[:, None]
-    shape = shape_of(*values)
+    shape = shape_of(*values) if axes else ()
+    if not shape:
+        return np.array(values, dtype=np.float64).reshape(len(values), 1, *(1,) * axes)
     rows = np.empty((len(values), *shape))
     for row, value in zip(rows, values, strict=True):
         row[...] = value
@@ -106,11 +120,11 @@ def stacked(phases: Phases) -> Stacks:
     unknown = [name for name in phases if name not in PHASES]
     if unknown:
         raise JobError(tuple(f"no phase named {n!r}; did you mean {nearest(n, PHASES) or PHASES[0]!r}?" for n in unknown))
-    kinds: dict[type, list[Entry]] = {Matmul: [], Attention: [], Pointwise: [], Collective: [], Transfer: []}
+    kinds: dict[type, list[Entry]] = {kind: [] for kind in _SIZES}
     for phase in PHASES:
         for kernel, count in phases.get(phase, ()):
-            kinds[type(kernel)].append((phase, kernel, count))
-    axes = max((_axes(entry) for entries in kinds.values() for entry in entries), default=0)
+            kinds[type(kernel)].append((phase, kernel, (count, *_READ[type(kernel)](kernel))))
+    axes = _axes(sizes for entries in kinds.values() for _, _, sizes in entries)
     return Stacks(
         matmuls=_stack(kinds[Matmul], axes),
         attentions=_stack(kinds[Attention], axes),
@@ -121,30 +135,28 @@ def stacked(phases: Phases) -> Stacks:
     )
 
 
-def _axes(entry: Entry) -> int:
-    """How many axes the sizes of a kernel and its count have, at most."""
-    _, kernel, count = entry
-    sizes = [getattr(kernel, name) for name in _fields(type(kernel))]
-    return max(getattr(size, "ndim", 0) for size in (count, *sizes))
-
-
-_FIELDS: dict[type, tuple[str, ...]] = {}
-
-
-def _fields(kind: type) -> tuple[str, ...]:
-    """Names of the fields that may be arrays; asking attrs for each kernel costs as much as pricing it."""
-    found = _FIELDS.get(kind)
-    if found is None:
-        found = _FIELDS[kind] = tuple(field.name for field in attrs.fields(kind))
-    return found
+def _axes(rows: Iterable[tuple[Value, ...]]) -> int:
+    """How many axes sizes and counts have, at most."""
+    values = [value for row in rows for value in row]
+    if set(map(type, values)) <= {float, int}:
+        return 0
+    return max((getattr(value, "ndim", 0) for value in values), default=0)
 
 
 def _stack(entries: Sequence[Entry], axes: int) -> Stack[Any]:
+    if not entries:
+        return Stack(kernels=(), whole=None, counts=np.zeros((0, 1)), spans={}, axes=axes)
     names = [phase for phase, _, _ in entries]
     spans = {phase: (names.index(phase), len(names) - names[::-1].index(phase)) for phase in dict.fromkeys(names)}
-    return Stack(
-        kernels=tuple(kernel for _, kernel, _ in entries),
-        counts=column([count for _, _, count in entries], axes) if entries else np.zeros((0, 1)),
-        spans=spans,
-        axes=axes,
-    )
+    kernels = tuple(kernel for _, kernel, _ in entries)
+    counts, *sizes = _columns([row for _, _, row in entries], axes)
+    whole = attrs.evolve(kernels[0], **dict(zip(_SIZES[type(kernels[0])], sizes, strict=True)))
+    return Stack(kernels=kernels, whole=whole, counts=counts, spans=spans, axes=axes)
+
+
+def _columns(rows: Sequence[tuple[Value, ...]], axes: int) -> list[Array]:
+    """Rows of numbers as columns; all at once where they are floats."""
+    if axes:
+        return [column(values, axes) for values in zip(*rows, strict=True)]
+    table = np.array(rows, dtype=np.float64)
+    return [table[:, i : i + 1] for i in range(table.shape[1])]

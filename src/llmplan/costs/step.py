@@ -56,7 +56,7 @@ class StepTime:
     @property
     def likely(self) -> Array:
         """The median of the draws. [s]"""
-        return np.median(self.draws, axis=0)
+        return median(self.draws)
 
 
 def price(
@@ -86,7 +86,8 @@ def price(
     "communication" hide behind the computation: sums of gradients, and what else is sent less often than there are
     micro-batches, behind the last micro-batch's backward; gathers and scatters that are sent in each (sharded training)
     behind all of it. Copies to the host inside a pass run beside it. What conditions that a job leaves unsaid
-    (power limits, clocks, versions) do to the time is one more factor, a log-normal :math:`\epsilon` around 1.
+    (power limits, clocks, versions) do to the time is one more factor, a log-normal :math:`\epsilon` around 1; it makes no
+    step faster than its arithmetic at the rate of the best kernels.
 
     Args:
         phases: The kernels of one step of one rank and how often each runs, by phase: "forward", "backward",
@@ -156,7 +157,7 @@ class _Step:
         memory = kinds.pointwise(stacks.pointwise, found, self.runtime.mode)
         copies = kinds.transfers(stacks.transfers, found)
         sent = kinds.messages(stacks.collectives, found, self.machine, micro_batches=micro_batches, stride=stride, nothing=nothing)
-        launches = kinds.launches(stacks)
+        launches = kinds.launches(stacks, found, self.runtime.mode)
         per_launch = along(launch_seconds(self.runtime.framework, self.runtime.mode, found.constants), axes)
 
         on_device = {p: _of(compute, p, nothing) + _of(memory, p, nothing) for p in (*_COMPUTING, "optimizer")}
@@ -188,14 +189,17 @@ class _Step:
             "transfer": copied + _of(copies, "optimizer", nothing),
         }
         quiet = sum(terms.values(), nothing)
-        draws = quiet * self._constant(f"conditions.{conditions}", axes)
+        flops = kinds.arithmetic(stacks, found, nothing)
+        # Unsaid conditions may be kinder than usual, but no run is faster than its arithmetic at the best kernels' rate.
+        least = flops / along(found.ceiling, axes)
+        draws = np.maximum(quiet * self._constant(f"conditions.{conditions}", axes), least)
         return StepTime(
             draws=draws,
             terms=_shares(terms, quiet, draws),
-            bound_by=_largest(bounds),
+            bound_by=_largest(bounds, quiet),
             conditions=conditions,
-            flops=kinds.arithmetic(stacks, found, nothing),
-            bytes=kinds.traffic(stacks, nothing),
+            flops=flops,
+            bytes=kinds.traffic(stacks, found, self.runtime.mode, nothing),
             busy=passes + on_device["optimizer"],
             quiet=quiet,
         )
@@ -216,13 +220,28 @@ def _of(sums: Mapping[str, Array], phase: str, nothing: Array) -> Array:
 
 def _shares(terms: Mapping[str, Array], quiet: Array, draws: Array) -> dict[str, Array]:
     """The likely step, dealt out to its terms as they stand to each other on average."""
-    likely = np.median(draws, axis=0)
-    return {name: likely * (term / quiet).mean(axis=0) for name, term in terms.items()}
+    shares = (_rows(terms, quiet) / quiet).mean(axis=1)
+    return dict(zip(terms, median(draws) * shares, strict=True))
 
 
-def _largest(bounds: Mapping[str, Array]) -> str | NDArray[np.str_]:
+def _largest(bounds: Mapping[str, Array], quiet: Array) -> str | NDArray[np.str_]:
     """The name of the largest, one for each place of the sweep."""
-    names = np.array(list(bounds))
-    sizes = np.stack(np.broadcast_arrays(*(bound.mean(axis=0) for bound in bounds.values())))
-    winners = names[sizes.argmax(axis=0)]
-    return winners if sizes.ndim > 1 else str(winners)
+    winners = _rows(bounds, quiet).mean(axis=1).argmax(axis=0)
+    names = np.array(list(bounds))[winners]
+    return names if quiet.ndim > 1 else str(names)
+
+
+def _rows(parts: Mapping[str, Array], quiet: Array) -> Array:
+    """Parts of a step side by side, in its shape."""
+    rows = np.empty((len(parts), *quiet.shape))
+    for row, part in zip(rows, parts.values(), strict=True):
+        row[...] = part
+    return rows
+
+
+def median(draws: Array) -> Array:
+    """The median of draws, along their axis, the first."""
+    ranked = np.sort(draws, axis=0)
+    middle = len(ranked) // 2
+    odd: Array = ranked[middle] if len(ranked) % 2 else (ranked[middle - 1] + ranked[middle]) / 2.0
+    return odd
