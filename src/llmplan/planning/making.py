@@ -29,7 +29,7 @@ DEFAULTS: Final = {"precision": "bf16-autocast", "optimizer": "adamw", "runtime"
 _NO_RECOMPUTE: Final = "none"
 
 
-def plan(  # noqa: PLR0913  the face of the library: each is a noun of its own
+def plan(
     model: "str | PathLike[str] | Mapping[str, Any] | Model",
     machine: str | Hardware | Machine,
     workload: Training | Serving,
@@ -69,7 +69,7 @@ def plan(  # noqa: PLR0913  the face of the library: each is a noun of its own
         >>> plan.num_parameters["total"]
         560988160
         >>> plan.case.training.micro_batch_size, plan.fits
-        (16, True)
+        (8, True)
 
     .. versionadded:: 0.1.0
     """
@@ -87,7 +87,7 @@ def plan(  # noqa: PLR0913  the face of the library: each is a noun of its own
     return Plan.of(case, evaluate(case), (*named, *completed), versions(case))
 
 
-def resolved_case(  # noqa: PLR0913  as plan()
+def resolved_case(
     model: "str | PathLike[str] | Mapping[str, Any] | Model",
     machine: str | Hardware | Machine,
     workload: Training | Serving,
