@@ -43,7 +43,7 @@ def _packages(case: Case) -> Iterator[tuple[str, str] | None]:
         noun = getattr(case, field)
         if noun is not None:
             yield _package(kind, noun)
-    yield _package_of_machine(case.machine)
+    yield package_of_machine(case.machine)
 
 
 @lru_cache(maxsize=1024)
@@ -65,12 +65,13 @@ def _package(kind: str, noun: Any) -> tuple[str, str] | None:  # noqa: ANN401  a
 
 
 @lru_cache(maxsize=1024)
-def _package_of_machine(machine: Machine) -> tuple[str, str] | None:
+def package_of_machine(machine: Machine) -> tuple[str, str] | None:
     """That of the published machine which this one is, or which was taken so many times, or with other hardware."""
     for name in _candidates(machine):
         published = _published("machine", name)
-        if isinstance(published, Machine) and _as_many(published, machine) == machine:
-            return _package_of_name("machine", name)
+        package = _package_of_name("machine", name)
+        if package and isinstance(published, Machine) and _as_many(published, machine) == machine:
+            return package
     return None
 
 

@@ -1,28 +1,18 @@
 """What the reasons of a plan's numbers are put together from: inputs of each kind."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, ValuesView
+from functools import lru_cache
 
-from llmplan.costs.rates import device
+from llmplan.costs.constants import Array, Constants
+from llmplan.costs.constants import constants as draws_of
+from llmplan.costs.power import average_power
+from llmplan.costs.step import price
+from llmplan.evaluating.case import Case
+from llmplan.evaluating.work import work
+from llmplan.nouns.constant import Constant
 from llmplan.planning.explaining import Input
 from llmplan.planning.result import Plan
 from llmplan.sources import Estimate, Source, Sourced
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_VARIANTS = (
-    "attention.efficiency",
-    "attention.version",
-    "clock",
-    "conditions",
-    "launch",
-    "matmul.efficiency",
-    "power.base",
-    "power.byte",
-    "power.flops",
-    "step.fixed",
-)
-"""Constants that there is one of for each architecture, mode or condition."""
 
 
 def measured(name: str, value: Sourced | None) -> tuple[Input, ...]:
@@ -43,38 +33,58 @@ def knob(plan: Plan, name: str, value: object) -> Input:
 
 
 def constants(plan: Plan, *prefixes: str) -> tuple[Input, ...]:
-    """The calibrated constants whose names begin with one of *prefixes* and which apply to this job."""
-    calibration = plan.case.calibration
+    """The calibrated constants whose names begin with one of *prefixes* and which this job's time and power depend on."""
+    calibration, used = plan.case.calibration, _used(plan.case)
     return tuple(
-        Input(name=f"calibration.{name}", value=_constant(c.value, c.sigma, c.unit, c.meaning), source=c.source)
+        Input(name=f"calibration.{name}", value=_constant(c), source=c.source)
         for name, c in calibration.constants.items()
-        if name.startswith(prefixes) and _applies(name, plan)
+        if name in used and name.startswith(prefixes)
     )
 
 
-def _constant(value: float, sigma: float, unit: str, meaning: str) -> str:
-    amount = f"{value:.4g}" if unit == "1" else f"{value:.4g} {unit}"
-    return f"{amount}, {100 * sigma:.0f} % either way ({meaning})" if sigma else f"{amount} ({meaning})"
+def _constant(c: Constant) -> str:
+    amount = f"{c.value:.4g}" if c.unit == "1" else f"{c.value:.4g} {c.unit}"
+    return f"{amount}, {100 * c.sigma:.0f} % either way ({c.meaning})" if c.sigma else f"{amount} ({c.meaning})"
 
 
-def _applies(name: str, plan: Plan) -> bool:
-    """Whether a constant is this job's: of its architecture, its mode and its conditions, where there are several."""
-    stem = next((stem for stem in _VARIANTS if name.startswith(f"{stem}.")), None)
-    return stem is None or name in _chosen(stem, plan)
+@lru_cache(maxsize=64)
+def _used(case: Case) -> frozenset[str]:
+    """The names of the constants that the formulas ask for when they price a *case*."""
+    known = _Asked(draws_of(case.calibration, count=1).draws)
+    listening = Constants(draws=known, name=case.calibration.name)
+    step = price(
+        work(case).phases,
+        hardware=case.hardware,
+        machine=case.machine,
+        runtime=case.runtime,
+        constants=listening,
+        micro_batches=float(case.micro_batches),
+        conditions="adapter" if case.training.adapter else None,
+    )
+    average_power(step, case.hardware, listening)
+    return frozenset(known.asked)
 
 
-def _chosen(stem: str, plan: Plan) -> set[str]:
-    """Of the variants of one constant, those that the formulas take for this job."""
-    case, known = plan.case, plan.case.calibration.constants
-    dev = device(case.hardware)
-    if stem == "attention.version":
-        return {name for name in known if name.startswith(stem)}
-    orders: dict[str, Iterable[str]] = {
-        "launch": (case.runtime.framework, case.runtime.mode),
-        "step.fixed": (case.runtime.framework,),
-        "conditions": (plan.time.conditions,),
-        "clock": (dev.kind,),
-    }
-    order = orders.get(stem, (dev.architecture, f"other-{dev.memory_class}", dev.memory_class))
-    first = next((f"{stem}.{suffix}" for suffix in order if f"{stem}.{suffix}" in known), stem)
-    return {first}
+class _Asked(Mapping[str, Array]):
+    """Constants that remember which of them were asked for."""
+
+    def __init__(self, draws: Mapping[str, Array]) -> None:
+        self._draws = draws
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Array:
+        self.asked.add(name)
+        return self._draws[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._draws
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._draws)
+
+    def __len__(self) -> int:
+        return len(self._draws)
+
+    def values(self) -> ValuesView[Array]:
+        """All draws; only a name asks for a constant."""
+        return self._draws.values()

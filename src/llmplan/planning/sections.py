@@ -75,7 +75,7 @@ def verdict(plan: Plan) -> str:
         return "whether it fits is not known"
     word = "fits" if plan.fits else "does not fit"
     needed = "{} ({} to {})".format(*_three(plan.memory.needed))
-    return f"{word} (probability {_probability(plan.fit_probability)}): needs {needed} of {_one(plan.memory.usable)} a device"
+    return f"{word} (probability {probability(plan.fit_probability)}): needs {needed} of {_one(plan.memory.usable)} a device"
 
 
 def row(label: str, value: Estimate, *, level: int = 0) -> Row:
@@ -110,7 +110,7 @@ def _three(value: Estimate) -> tuple[str, str, str]:
     return likely, low or likely, high or likely
 
 
-def _probability(p: float) -> str:
+def probability(p: float) -> str:
     """Two digits, and never 1.00 or 0.00 for what is not certain."""
     if p in (0.0, 1.0):
         return f"{p:.0f}"

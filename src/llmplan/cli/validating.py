@@ -1,0 +1,24 @@
+"""``llmplan validate``: predictions against measured cases."""
+
+from typing import Annotated
+
+import typer
+
+from llmplan.cli.options import Json
+from llmplan.cli.printing import say_json, told, waiting
+
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="What is predicted: memory, bills, ...")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of measured cases.")]
+
+
+@told
+def validate(kind: Kind, files: Files, *, json: Json = False) -> None:
+    """Predict measured cases from their inputs alone, and say how far off that is. It reports, so its exit code is 0."""
+    from llmplan.validating import validate as validated
+
+    with waiting(f"predicting the cases of {len(files)} files"):
+        report = validated(kind, files)
+    if json:
+        say_json(report.to_dict())
+    else:
+        typer.echo(report.text())
