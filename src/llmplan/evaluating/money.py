@@ -62,7 +62,8 @@ def cost(case: Case, timing: Timing) -> Cost:
     rented = None if case.price is None else _rent(case, timing)
     if case.tariff is None:
         return Cost(rent=rented)
-    bills = _bills(case, timing)
+    zone, unstated = _zone(case)
+    bills = _bills(case, timing, zone)
     adds = [bill.job_adds for group in bills for bill in group]
     whole = [bill.whole for group in bills for bill in group]
     likely = bills[1]
@@ -70,7 +71,7 @@ def cost(case: Case, timing: Timing) -> Cost:
         electricity=_range(adds, [b.job_adds for b in likely], case.tariff.currency, "calibrated"),
         bills=_range(whole, [b.whole for b in likely], case.tariff.currency, "calibrated"),
         rent=rented,
-        warnings=tuple(dict.fromkeys(w for group in bills for bill in group for w in bill.warnings)),
+        warnings=(*unstated, *dict.fromkeys(w for group in bills for bill in group for w in bill.warnings)),
     )
 
 
@@ -100,12 +101,19 @@ def _rent(case: Case, timing: Timing) -> Estimate:
     return Estimate(low=low, likely=likely, high=high, unit=case.price.currency, basis="calibrated")
 
 
-def _bills(case: Case, timing: Timing) -> list[list[JobBill]]:
+def _zone(case: Case) -> tuple[str, tuple[str, ...]]:
+    """The time zone whose days are billed, and a warning where nobody states one."""
+    stated = (case.site and case.site.time_zone) or (case.tariff and case.tariff.time_zone)
+    if stated:
+        return stated, ()
+    return "UTC", ("neither site nor tariff states a time zone: the bill's days and hours are UTC's",)
+
+
+def _bills(case: Case, timing: Timing, zone: str) -> list[list[JobBill]]:
     """The bills of a short, a likely and a long run, for its start or for the year's twelve."""
     site, tariff = case.site, case.tariff
     assert site is not None  # noqa: S101  the caller asked
     assert tariff is not None  # noqa: S101
-    zone = site.time_zone or tariff.time_zone or "UTC"
     order = np.argsort(timing.total)
     picks = [order[round(q * (len(order) - 1))] for q in (0.05, 0.5, 0.95)]
     found = []
