@@ -64,7 +64,7 @@ def attentions(stack: Stack[Attention], rates: Rates) -> Sums:
     rows = array(all_of.batch * all_of.heads * all_of.query_length)
     times = attention_seconds(
         work=stack.column(lambda k: k.flops()) / flops * pair,
-        row_work=BLOCK * pair * stack.column(_span),
+        row_work=BLOCK * pair * np.minimum(array(all_of.window), array(all_of.key_length)),
         diagonal_work=pair * rows * constant(rates, "attention.diagonal", stack.axes),
         traffic=stack.column(lambda k: k.bytes()),
         rate=stack.each(lambda k: (k.format, k.backward, k.version), lambda key: _attention_rate(rates, *key)),
@@ -93,13 +93,6 @@ def _flops_of_a_pair(kernel: Attention) -> Value:
     """Arithmetic for one query and one key of one head. [FLOP]"""
     qk, v = (3.0, 2.0) if kernel.backward else (1.0, 1.0)
     return _value(2.0 * (qk * kernel.head_dim + v * kernel.value_dim))
-
-
-def _span(kernel: Attention) -> Value:
-    """Keys that the last query sees."""
-    if kernel.window is None:
-        return _value(kernel.key_length)
-    return _value(np.minimum(_value(kernel.window), _value(kernel.key_length)))
 
 
 def _score_traffic(kernel: Attention) -> Value:
@@ -256,7 +249,7 @@ def traffic(stacks: Stacks, rates: Rates, mode: str, nothing: Array) -> Array:
     return total
 
 
-def array(size: Number) -> Array:
+def array(size: Number | None) -> Array:
     """The sizes of :attr:`Stack.whole`, which are columns."""
     return size  # type: ignore[return-value]
 

@@ -82,12 +82,18 @@ class Stacks:
 
 _SIZES: dict[type, tuple[str, ...]] = {
     Matmul: ("m", "n", "k", "batch", "element_bytes", "out_bytes"),
-    Attention: ("batch", "query_length", "key_length", "heads", "head_dim", "value_dim", "element_bytes"),
+    Attention: ("batch", "query_length", "key_length", "heads", "kv_heads", "head_dim", "value_dim", "element_bytes", "window"),
     Pointwise: ("read", "written", "launches"),
     Collective: ("payload", "group", "launches"),
     Transfer: ("payload", "launches"),
 }
-_READ = {kind: operator.attrgetter(*names) for kind, names in _SIZES.items()}
+_READ: dict[type, Callable[[Any], tuple[Any, ...]]] = {kind: operator.attrgetter(*names) for kind, names in _SIZES.items()}
+
+
+def _sizes(kernel: Any) -> tuple[Value, ...]:  # noqa: ANN401  a kernel of any kind, its sizes no longer letters
+    """The sizes of a kernel; where attention has no window, it is as wide as there are keys."""
+    sizes: tuple[Any, ...] = _READ[type(kernel)](kernel)
+    return (*sizes[:-1], kernel.key_length) if sizes[-1] is None else sizes
 
 
 def column(values: Sequence[object], axes: int) -> Array:
@@ -107,12 +113,14 @@ def column(values: Sequence[object], axes: int) -> Array:
     return rows.reshape(len(values), 1, *(1,) * (axes - len(shape)), *shape)
 
 
-def stacked(phases: Phases) -> Stacks:
+def stacked(phases: Phases, *, axes: int = 0) -> Stacks:
     """
     The kernels of a step, by kind.
 
     Args:
         phases: For each of :data:`PHASES` its kernels, each with how often it runs in a step. Absent phases are empty.
+
+        axes: Sweep axes that there are at least.
 
     Raises:
         JobError: A phase that does not exist.
@@ -123,8 +131,8 @@ def stacked(phases: Phases) -> Stacks:
     kinds: dict[type, list[Entry]] = {kind: [] for kind in _SIZES}
     for phase in PHASES:
         for kernel, count in phases.get(phase, ()):
-            kinds[type(kernel)].append((phase, kernel, (count, *_READ[type(kernel)](kernel))))
-    axes = _axes(sizes for entries in kinds.values() for _, _, sizes in entries)
+            kinds[type(kernel)].append((phase, kernel, (count, *_sizes(kernel))))
+    axes = max(axes, _axes(sizes for entries in kinds.values() for _, _, sizes in entries))
     return Stacks(
         matmuls=_stack(kinds[Matmul], axes),
         attentions=_stack(kinds[Attention], axes),

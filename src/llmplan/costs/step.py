@@ -146,13 +146,14 @@ class _Step:
         self.rates = found
         self.machine = machine
         self.runtime = runtime
-        self.stacks = stacked(phases)
+        self.phases = phases
 
     def time(self, *, micro_batches: Array, stride: Array, bubble: Array, conditions: str) -> StepTime:
         """All of it, put together."""
-        axes = max(self.stacks.axes, micro_batches.ndim, stride.ndim, bubble.ndim)
+        stacks = stacked(self.phases, axes=max(micro_batches.ndim, stride.ndim, bubble.ndim))
+        axes = stacks.axes
         nothing = np.zeros((1,) * (1 + axes))
-        found, stacks = self.rates, self.stacks
+        found = self.rates
         compute = kinds.added(kinds.matmuls(stacks.matmuls, found), kinds.attentions(stacks.attentions, found))
         memory = kinds.pointwise(stacks.pointwise, found, self.runtime.mode)
         copies = kinds.transfers(stacks.transfers, found)
