@@ -23,18 +23,24 @@ def main() -> NoReturn:
         # A console that cannot say a letter says its number, and does not stop.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    missing = [name for name in ("typer", "rich") if not _is_there(name)]
+    if missing:
+        needs = " and ".join(missing)
+        print(f"llmplan: the command line needs {needs}, of the extra 'cli': pip install 'llmplan[cli]'", file=sys.stderr)  # noqa: T201
+        sys.exit(_WRONG_USE)
     try:
         from llmplan.cli.app import app
-    except ModuleNotFoundError as exc:
-        if exc.name not in {"typer", "rich"}:
-            raise
-        print(_which_extra(exc.name), file=sys.stderr)  # noqa: T201
-        sys.exit(_WRONG_USE)
+
+        app(prog_name="llmplan")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
-    app(prog_name="llmplan")
     sys.exit(0)
 
 
-def _which_extra(module: str) -> str:
-    return f"llmplan: the command line needs {module}, of the extra 'cli': python -m pip install 'llmplan[cli]'"
+def _is_there(name: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # what a program puts into sys.modules to say that a module is not to be had
+        return False

@@ -30,7 +30,9 @@ class Answer(NamedTuple):
 @told
 def compare(model: ModelArgument, *, options: JobOptions, json: Json = False) -> None:
     """
-    Plan several settings and set them side by side: options that are given several times make every combination.
+    Plan several machines or settings, side by side.
+
+    Options that are given several times make every combination. What is wrong with one of them stands in its row.
 
     Exit code 0: one of them fits; 1: none does; 2: none could be read.
     """

@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,12 +9,10 @@ import attrs
 
 from llmplan.nouns._noun import Noun
 from llmplan.nouns.machine import Machine
+from llmplan.planning.documented import documented, unit_of
 from llmplan.reading import to_dict
 from llmplan.registry import Registry, machine_of
 from llmplan.sources import Source, Sourced
-
-# "tokens: Tokens that the whole run sees. [token]", as the docstrings of the nouns say it
-_DOCUMENTED = re.compile(r"^(?P<names>\w+(?:, \w+)*): (?P<text>.*?)(?: \[(?P<unit>[^\[\]]+)\])?$", re.DOTALL)
 
 _FIRST_WITH_COMMAS = 10_000
 
@@ -169,21 +166,10 @@ def _of_table(value: Mapping[str, Any]) -> str:
 def _units(noun: Noun) -> dict[str, str]:
     """The units of the fields that are plain numbers, as the docstring of the class states them."""
     cls: Any = type(noun)
-    found: dict[str, str] = {}
-    for paragraph in _attributes(cls):
-        match = _DOCUMENTED.match(" ".join(paragraph.split()))
-        if match and match["unit"]:
-            unit = match["unit"].replace("currency", getattr(noun, "currency", "currency"))
-            found |= dict.fromkeys(match["names"].split(", "), unit)
     measured = {field.name for field in attrs.fields(cls) if Sourced in _types(field.type)}
-    return {name: unit for name, unit in found.items() if name not in measured}
-
-
-def _attributes(cls: type) -> list[str]:
-    """The paragraphs of a docstring's section of attributes."""
-    doc = inspect.getdoc(cls) or ""
-    section = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", doc, re.DOTALL | re.MULTILINE)
-    return section[1].split("\n\n") if section else []
+    units = {name: unit_of(text) for name, text in documented(cls).items() if name not in measured}
+    currency = getattr(noun, "currency", "currency")
+    return {name: unit.replace("currency", currency) for name, unit in units.items() if unit}
 
 
 def _types(annotation: Any) -> set[Any]:  # noqa: ANN401

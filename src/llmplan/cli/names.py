@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from llmplan.registry import Registry
 
 Kind = Annotated[str, typer.Argument(metavar="KIND", help="A kind of names: hardware, model, tariff, ...")]
-OptionalKind = Annotated[str | None, typer.Argument(metavar="[KIND]", help="A kind of names; all kinds where left out.")]
+OptionalKind = Annotated[str | None, typer.Argument(metavar="KIND", help="A kind of names; all kinds where left out.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name of that kind.")]
 
 
 @told
 def list_names(kind: OptionalKind = None, *, json: Json = False) -> None:
-    """List the names of a kind, one a line, or all kinds with how many there are."""
+    """List the names of a kind, or count those of all kinds."""
     if kind is not None:
         registry = _registry(kind)
         names, families = sorted(registry), list(registry.families)
@@ -44,7 +44,7 @@ def _counted(registry: "Registry[Any]") -> str:
 
 @told
 def show(kind: Kind, name: Name, *, json: Json = False) -> None:
-    """Show everything that is known of a name: each field with its unit and its source."""
+    """Show a name's fields, with units and sources."""
     from llmplan.cli.fields import described
 
     found = described(_registry(kind), name)
@@ -69,7 +69,11 @@ def _fields(rows: list[tuple[str, str, str]]) -> "Table":
 
 @told
 def plugins(*, json: Json = False) -> None:
-    """Show each package that offers names, how many, and which of them are broken and why. Everything is loaded for it."""
+    """
+    Show the packages that offer names, and what is broken.
+
+    Every item is loaded to find out.
+    """
     from llmplan.cli.packages import surveyed
 
     found = surveyed()

@@ -18,7 +18,11 @@ Explain = Annotated[bool, typer.Option("--explain", help="Add each number's form
 @takes_job
 @told
 def plan(model: ModelArgument, *, options: JobOptions, json: Json = False, explain: Explain = False) -> None:
-    """Plan a job: will it fit, how long, how much energy, money and carbon. Exit code 0: it fits; 1: not, or not known."""
+    """
+    Plan a job: whether it fits, its time, energy and money.
+
+    Exit code 0: it fits; 1: it does not, or that is not known; 2: wrong use or input.
+    """
     found = settings(options)
     if len(found) > 1:
         msg = "an option was given twice, which makes several plans: 'llmplan compare' sets them side by side."

@@ -218,7 +218,7 @@ def _time(plan: Plan) -> Iterator[Row]:
     yield percent("MFU", t.mfu)
     if t.hfu != t.mfu:
         yield percent("HFU, with recomputation", t.hfu)
-    yield row("arithmetic of a token", Estimate(*t.flops_per_token.si, "FLOP", basis=t.flops_per_token.basis))
+    yield Row("arithmetic of a token", f"{t.flops_per_token.si[1] / 1e9:,.3g} GFLOP", "", t.flops_per_token.basis)
     yield Row("bound by", t.bound_by)
 
 
