@@ -94,8 +94,8 @@ def ureg() -> "UnitRegistry[Any]":
     Example:
         >>> round(ureg().Quantity(12, "GiB").to("GB").magnitude, 3)
         12.885
-        >>> ureg().Quantity(29.15, "TFLOPS").to_base_units()
-        <Quantity(2.915e+13, 'FLOP / second')>
+        >>> print(ureg().Quantity(29.15, "TFLOPS").to_base_units())
+        29150000000000.0 FLOP / second
 
     .. versionadded:: 0.1.0
     """
@@ -138,12 +138,13 @@ def introduce() -> bool:
     """
     if "pint" not in sys.modules:
         return False
-    from pint.compat import upcast_type_map
+    from pint import compat
 
-    new = _SOURCED not in upcast_type_map
+    # Some versions of pint annotate it as read-only, and write to it themselves.
+    told: dict[str, type | None] = vars(compat)["upcast_type_map"]
+    new = _SOURCED not in told
     if new:
-        # Annotated as read-only, and pint itself writes to it.
-        upcast_type_map[_SOURCED] = None  # type: ignore[index]
+        told[_SOURCED] = None
     return new
 
 
@@ -160,8 +161,8 @@ def quantity(magnitude: "Any", unit: str) -> "Quantity[Any]":  # noqa: ANN401  a
         UnitError: *unit* is no unit.
 
     Example:
-        >>> quantity(504, "GB/s") * quantity(2, "s")
-        <Quantity(1008, 'gigabyte')>
+        >>> print(quantity(504, "GB/s") * quantity(2, "s"))
+        1008 gigabyte
 
     .. versionadded:: 0.1.0
     """
