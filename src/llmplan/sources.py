@@ -43,6 +43,8 @@ SourceKind = Literal["datasheet", "paper", "measurement", "official", "secondary
 Basis = Literal["exact", "measured", "calibrated", "assumed"]
 """What an answer rests on: arithmetic, a measurement of this very thing, fitted constants, or assumptions."""
 
+_BASES = get_args(Basis)  # a plan has some forty estimates, and asking typing costs as much as the rest of the check
+
 
 @attrs.frozen
 class Source:
@@ -500,8 +502,8 @@ def _estimate_faults(numbers: tuple[float, float, float], confidence: float, bas
         faults.append(f"expected low <= likely <= high, got {low:g}, {likely:g}, {high:g} @ Estimate")
     if not _is_share(confidence):
         faults.append(_no_share(confidence))
-    if basis not in get_args(Basis):
-        faults.append(f"expected one of {', '.join(map(repr, get_args(Basis)))}, got {basis!r:.80} @ Estimate.basis")
+    if basis not in _BASES:
+        faults.append(f"expected one of {', '.join(map(repr, _BASES))}, got {basis!r:.80} @ Estimate.basis")
     return faults
 
 
