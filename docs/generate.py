@@ -315,7 +315,7 @@ _COLUMNS: tuple[tuple[str, str, dict[str, Callable[[Any], Any]]], ...] = (
             "read on": lambda p: p.date,
         },
     ),
-    ("Calibrations", "calibration", {"constants": lambda c: len(c.constants), "fitted on": lambda c: c.date}),
+    ("Calibrations", "calibration", {"fitted on": lambda c: c.date}),
     ("Architectures", "architecture", {}),
 )
 
