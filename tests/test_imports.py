@@ -1,6 +1,7 @@
 """Who may import whom, and what importing llmplan costs."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -130,6 +131,28 @@ def test_strangers_meet_in_evaluating_only():
     ]
 
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("floor", "names"),
+    [
+        # A runtime's own name may hold a family's.
+        ("runtimes", r"llama(?![_.]cpp)|gpt-?2|nanochat(?!'s script|_script)|qwen|mi[sx]tral|gemma|deepseek|falcon"),
+        # An activation is called gelu_pytorch_tanh in config.json, whoever computes it.
+        ("architectures", r"(?<!gelu_)pytorch|\btorch|\btransformers\b|megatron|vllm|deepspeed|llama[_.]cpp"),
+    ],
+    ids=["runtimes", "architectures"],
+)
+def test_who_owns_a_fact(floor, names):
+    """No runtime names a family of models, and no architecture names a framework."""
+    named = [
+        f"{path.name}:{number}: {line.strip()}"
+        for path in sorted((SRC / floor).rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(names, line, re.IGNORECASE)
+    ]
+
+    assert named == []
 
 
 def test_others_packages_stay_where_they_belong():
