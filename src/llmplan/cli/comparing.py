@@ -123,7 +123,7 @@ def _rows(label: str, answer: Answer, columns: dict[str, int], sizes: tuple[int,
 def _cells(plan: "Plan", columns: dict[str, int]) -> str:
     found = {
         "fits": _verdict(plan),
-        "needed": _likely(plan.memory.needed) if plan.memory else "?",
+        "needed": "?" if plan.fits is None else _likely(plan.memory.needed),
         "total": _likely(plan.time.total),
         "tokens/s": f"{plan.time.tokens_per_second.si[1]:,.0f}",
         "energy": _likely(plan.energy.site),

@@ -52,9 +52,9 @@ def parameter_entries(plan: Plan) -> Iterator[Entry]:
 
 def memory_entries(plan: Plan) -> Iterator[Entry]:
     """The peak and its parts, what lies beside it, and whether it fits."""
-    m, inputs = plan.memory, _job(plan)
-    if m is None:
+    if plan.fits is None:
         return
+    m, inputs = plan.memory, _job(plan)
     yield from _parts(plan, m)
     yield _peak(plan, m)
     yield Entry(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llmplan.completing import Assumption
+from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.evaluate import Answers
 from llmplan.nouns._table import Table
@@ -48,7 +49,7 @@ class Plan:
 
     Attributes:
         case: The job, complete: every noun that the answers rest on.
-        memory: Of one device; None where it is not modelled, which a warning says.
+        memory: Of one device. Asking for it raises where it is not modelled.
         fits: Whether the likely need is within the usable memory; None where memory is not modelled.
         fit_probability: How likely it is, from 0 to 1; None where memory is not modelled.
         time: Of the run.
@@ -71,7 +72,7 @@ class Plan:
     """
 
     case: Case
-    memory: MemoryReport | None
+    _memory: MemoryReport | None
     fits: bool | None
     fit_probability: float | None
     time: TimeReport
@@ -104,6 +105,19 @@ class Plan:
             overhead_sources={o.name: o.source for o in answers.overheads} | ({"usable": fit.usable_source} if fit else {}),
             versions=versions,
         )
+
+    @property
+    def memory(self) -> MemoryReport:
+        """
+        Memory of one device.
+
+        Raises:
+            UnsupportedError: It is not modelled for such a job; ``fits`` is None then.
+        """
+        if self._memory is None:
+            mode = self.case.runtime.mode
+            raise UnsupportedError(f"the memory of {mode} code", "what a compiler keeps and makes again is not modelled yet")
+        return self._memory
 
     def __str__(self) -> str:
         """A table of at most 80 columns."""
@@ -198,5 +212,5 @@ class Plan:
 
         # An architecture is found again by its name: two of one name in one process would be two to every cache.
         job = {f.name: getattr(self.case, f.name) for f in attrs.fields(Case) if f.name != "architecture"}
-        fields = {f.name: getattr(self, f.name) for f in attrs.fields(type(self)) if f.name != "case"}
+        fields = {f.alias: getattr(self, f.name) for f in attrs.fields(type(self)) if f.name != "case"}
         return rebuilt, (type(self), fields, job)

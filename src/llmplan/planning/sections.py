@@ -71,7 +71,7 @@ def title(plan: Plan) -> str:
 
 def verdict(plan: Plan) -> str:
     """Whether it fits, how sure that is, and what is needed against what can be had."""
-    if plan.memory is None or plan.fit_probability is None:
+    if plan.fit_probability is None:
         return "whether it fits is not known"
     word = "fits" if plan.fits else "does not fit"
     needed = "{} ({} to {})".format(*_three(plan.memory.needed))
@@ -187,9 +187,9 @@ def _site(case: Case) -> str:
 
 
 def _memory(plan: Plan) -> Iterator[Row]:
-    m = plan.memory
-    if m is None:
+    if plan.fits is None:
         return
+    m = plan.memory
     yield row("needed", m.needed)
     yield from (row(name, size, level=1) for name, size in _largest_first(m.terms.items()))
     yield row("usable", m.usable)

@@ -2,7 +2,7 @@
 
 import functools
 import json
-import math
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
@@ -43,7 +43,7 @@ Read = Callable[[Any, str], Any]
 
 def plan_to_dict(plan: "Plan") -> dict[str, Any]:
     """The *plan* as plain data. See :meth:`Plan.to_dict`."""
-    fields = {field.name: _plain(getattr(plan, field.name), UNITS.get(field.name, "")) for field in attrs.fields(type(plan))}
+    fields = {field.alias: _plain(getattr(plan, field.name), UNITS.get(field.name, "")) for field in attrs.fields(type(plan))}
     versions, case = fields.pop("versions"), fields.pop("case")
     return {"schema_version": SCHEMA_VERSION, "versions": versions, **fields, _CASE: case}
 
@@ -147,7 +147,7 @@ def _reader(kind: Any, unit: str = "") -> Read:  # noqa: ANN401, PLR0911  an ann
 
 def _object(cls: type, renamed: Mapping[str, str] = types.MappingProxyType({})) -> Read:
     """A reader of an object whose keys are the fields of *cls*."""
-    fields = {renamed.get(f.name, f.name): f for f in attrs.fields(cls)}
+    fields = {renamed.get(f.alias, f.alias): f for f in attrs.fields(cls)}
     readers = {key: _reader(f.type, UNITS.get(f.name, "")) for key, f in fields.items()}
     needed = [key for key, f in fields.items() if f.default is attrs.NOTHING or cls is not Source]
 
@@ -157,7 +157,7 @@ def _object(cls: type, renamed: Mapping[str, str] = types.MappingProxyType({})) 
         faults += [(f"{at}.{key}", "required field missing") for key in needed if key not in value]
         given = [key for key in fields if key in value]
         found = _gathered(((readers[key], value[key], f"{at}.{key}") for key in given), faults)
-        return _made(cls, {fields[key].name: item for key, item in zip(given, found, strict=True)}, at)
+        return _made(cls, {fields[key].alias: item for key, item in zip(given, found, strict=True)}, at)
 
     return read
 
@@ -190,7 +190,14 @@ def _gathered(steps: Iterable[tuple[Read, Any, str]], faults: Iterable[tuple[str
 
 def _expect(holds: object, wanted: str, value: object, at: str) -> None:
     if not holds:
-        raise _WrongError([(at, f"expected {wanted}, got {type(value).__name__} {value!r:.80}")])
+        raise _WrongError([(at, f"expected {wanted}, got {type(value).__name__} {_told(value)}")])
+
+
+def _told(value: object) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python does not spell out an integer of thousands of digits
+        return "that is too long to be told"
 
 
 def _estimate(value: Any, at: str) -> Estimate:  # noqa: ANN401
@@ -220,7 +227,8 @@ def _number(kind: type, unit: str, value: Any, at: str) -> Any:  # noqa: ANN401
 
 def _finite(value: Any, at: str) -> Any:  # noqa: ANN401
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    _expect(is_number and math.isfinite(value), "a finite number", value, at)
+    # A comparison, as an integer may be too large for math.isfinite().
+    _expect(is_number and abs(value) <= sys.float_info.max, "a finite number", value, at)
     return value
 
 
