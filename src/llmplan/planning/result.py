@@ -1,6 +1,6 @@
 """Plan: the job, the answers, and what they rest on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -33,11 +33,12 @@ def _table(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return Table(values)
 
 
-def _unanswered(case: Case, answers: Answers) -> tuple[str, ...]:
+def _unanswered(case: Case, answers: Answers) -> Iterator[str]:
     """What is left out, and why."""
-    if answers.memory is not None:
-        return ()
-    return (f"memory is not modelled for {case.runtime.mode} code: whether the job fits is not known",)
+    if answers.memory is None:
+        yield f"memory is not modelled for {case.runtime.mode} code: whether the job fits is not known"
+    if case.machine.host_power is None:
+        yield f"the host power of {case.machine.name} is not known: energy, bills and carbon are of its accelerators alone"
 
 
 @attrs.frozen(kw_only=True)
