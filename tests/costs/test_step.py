@@ -112,12 +112,13 @@ class TestPrice:
         step = cost(layer(tokens=65536.0, width=8192.0))
         assert (step.flops / step.draws <= rates(device(world.desktop), world.constants).ceiling * (1.0 + 1e-9)).all()
 
-    def test_compiled_code_merges_what_it_may(self, cost, world):
-        """Pointwise traffic falls; kernels that may not be merged only gain bandwidth."""
+    def test_compiled_kernels_are_never_slower(self, cost, world):
+        """The same kernels: compiled ones are better at their traffic and cheaper to launch."""
         eager, compiled = cost(layer()), cost(layer(), runtime=world.compiled)
-        assert (compiled.quiet < eager.quiet).all()
+        assert (compiled.quiet <= eager.quiet).all()
         assert (compiled.draws <= eager.draws).all()
-        assert compiled.bytes.mean() < eager.bytes.mean()
+        assert compiled.likely < eager.likely
+        assert (compiled.bytes == eager.bytes).all()
 
     def test_a_step_twice_as_long_takes_nearly_twice_the_time(self, cost, world):
         """Micro-batches add up; only what is done once a step does not."""

@@ -109,29 +109,16 @@ def _value(size: object) -> Value:
 
 
 def pointwise(stack: Stack[Pointwise], rates: Rates, mode: str) -> Sums:
-    """Seconds of pointwise kernels."""
+    """Seconds of pointwise kernels. Those of compiled code come merged already; they are also better at their traffic."""
     if not stack.kernels:
         return {}
     times = pointwise_seconds(
-        traffic=array(stack.whole.bytes()) * _left(stack, rates, mode, "compiled.traffic"),
-        launches=array(stack.whole.launches) * _left(stack, rates, mode, "compiled.launches"),
+        traffic=array(stack.whole.bytes()),
+        launches=array(stack.whole.launches),
         bandwidth=along(rates.compiled_bandwidth if mode == "compiled" else rates.eager_bandwidth, stack.axes),
         start=constant(rates, "pointwise.start", stack.axes),
     )
     return stack.by_phase(times)
-
-
-def _left(stack: Stack[Pointwise], rates: Rates, mode: str, name: str) -> Array:
-    """
-    What is left of eager kernels once a compiler has merged them: the share *name* of those that it may merge.
-
-    One share for all programs stands for what their graphs would say: what lies between two products becomes one kernel,
-    and its intermediate results are never written.
-    """
-    if mode != "compiled":
-        return np.ones(1)
-    merged = stack.column(lambda k: float(k.fusible))
-    return 1.0 - merged * (1.0 - np.minimum(1.0, constant(rates, name, stack.axes)))
 
 
 def transfers(stack: Stack[Transfer], rates: Rates) -> Sums:
@@ -207,15 +194,12 @@ def _links(machine: Machine, rates: Rates, axes: int) -> Links:
     )
 
 
-def launches(stacks: Stacks, rates: Rates, mode: str) -> Sums:
+def launches(stacks: Stacks) -> Sums:
     """Kernels launched."""
     found: Sums = {}
     for stack in (stacks.matmuls, stacks.attentions):
         found = added(found, stack.by_phase(np.ones((1, 1, *(1,) * stack.axes))))
-    if stacks.pointwise.kernels:
-        left = _left(stacks.pointwise, rates, mode, "compiled.launches")
-        found = added(found, stacks.pointwise.by_phase(array(stacks.pointwise.whole.launches) * left))
-    for other in (stacks.collectives, stacks.transfers):
+    for other in (stacks.pointwise, stacks.collectives, stacks.transfers):
         found = added(found, other.by_phase(array(other.whole.launches))) if other.kernels else found
     return found
 
@@ -236,7 +220,7 @@ def _arithmetic(stacks: Stacks) -> Iterator[tuple[Stack[Any], Array]]:
         yield stacks.attentions, stacks.attentions.column(lambda k: k.flops())
 
 
-def traffic(stacks: Stacks, rates: Rates, mode: str, nothing: Array) -> Array:
+def traffic(stacks: Stacks, nothing: Array) -> Array:
     """Traffic of device memory in a step, at least. [byte]"""
     total = nothing
     if stacks.matmuls.kernels:
@@ -244,8 +228,7 @@ def traffic(stacks: Stacks, rates: Rates, mode: str, nothing: Array) -> Array:
     if stacks.attentions.kernels:
         total = total + (stacks.attentions.column(lambda k: k.bytes()) * stacks.attentions.counts).sum(axis=0)
     if stacks.pointwise.kernels:
-        left = _left(stacks.pointwise, rates, mode, "compiled.traffic")
-        total = total + (array(stacks.pointwise.whole.bytes()) * left * stacks.pointwise.counts).sum(axis=0)
+        total = total + (array(stacks.pointwise.whole.bytes()) * stacks.pointwise.counts).sum(axis=0)
     return total
 
 

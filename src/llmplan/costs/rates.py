@@ -195,7 +195,7 @@ class Rates:
             peak=peak,
         )
         self.compiled_bandwidth = dev.memory_bandwidth * constants["pointwise.bandwidth"]
-        self.eager_bandwidth = self.compiled_bandwidth * constants["pointwise.eager"]
+        self.eager_bandwidth = self.compiled_bandwidth * np.minimum(1.0, constants["pointwise.eager"])
         self._flops: dict[str, Array] = {}
 
     def flops(self, number_format: str) -> Array:

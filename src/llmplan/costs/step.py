@@ -158,7 +158,7 @@ class _Step:
         memory = kinds.pointwise(stacks.pointwise, found, self.runtime.mode)
         copies = kinds.transfers(stacks.transfers, found)
         sent = kinds.messages(stacks.collectives, found, self.machine, micro_batches=micro_batches, stride=stride, nothing=nothing)
-        launches = kinds.launches(stacks, found, self.runtime.mode)
+        launches = kinds.launches(stacks)
         per_launch = along(launch_seconds(self.runtime.framework, self.runtime.mode, found.constants), axes)
 
         on_device = {p: _of(compute, p, nothing) + _of(memory, p, nothing) for p in (*_COMPUTING, "optimizer")}
@@ -200,7 +200,7 @@ class _Step:
             bound_by=_largest(bounds, quiet),
             conditions=conditions,
             flops=flops,
-            bytes=kinds.traffic(stacks, found, self.runtime.mode, nothing),
+            bytes=kinds.traffic(stacks, nothing),
             busy=passes + on_device["optimizer"],
             quiet=quiet,
         )
