@@ -38,8 +38,9 @@ def list_names(kind: OptionalKind = None, *, json: Json = False) -> None:
 
 
 def _counted(registry: "Registry[Any]") -> str:
-    families = f"   and {', '.join(registry.families)}" if registry.families else ""
-    return f"{registry.kind:<14}{len(registry):>4}{families}"
+    """A kind and its number of names; families are too many to count."""
+    count = f"{registry.kind:<14}{len(registry):>4}"
+    return "\n".join([count, *(f"{'':<14}   + {pattern}" for pattern in registry.families)])
 
 
 @told

@@ -35,7 +35,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(WRONG_USE) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        except (typer.Exit, typer.Abort, typer.BadParameter, OSError):
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
             if os.environ.get("LLMPLAN_TRACEBACK"):

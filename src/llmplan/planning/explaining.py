@@ -110,7 +110,7 @@ class Explanation(Sequence[Entry]):
         >>> explanation["time.steps"].basis
         'exact'
         >>> [entry.name for entry in explanation][:2]
-        ['num_parameters.embedding', 'num_parameters.matrix']
+        ['num_parameters.embedding', 'num_parameters.position']
         >>> explanation["time.stepp"]
         Traceback (most recent call last):
         ...
