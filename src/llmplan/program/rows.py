@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 
 from llmplan.program.op import Category
-from llmplan.program.size import Number, Size, maximum
+from llmplan.program.size import Number, Size
 from llmplan.program.walk import Event, Passage, Phase
 
 if TYPE_CHECKING:
@@ -138,17 +138,18 @@ class Rows:
         totals: NDArray[np.float64] = self._fixed @ z + (self._per_run @ z) @ np.array(repeats)
         return totals
 
-    def _peak_of_arrays(self, sizes: Sequence["Value"], repeats: Sequence["Value"]) -> "Value":
-        best: Number | None = None
-        for fixed, per_run in zip(self._fixed, self._per_run, strict=True):
-            total: Number = 0.0
-            for j in map(int, np.flatnonzero(fixed.astype(bool) | per_run.any(axis=0))):
-                count: Number = float(fixed[j])
-                for r in map(int, np.flatnonzero(per_run[:, j])):
-                    count = count + float(per_run[r, j]) * repeats[r]
-                total = total + count * sizes[j]
-            best = total if best is None else maximum(best, total)
-        return best  # type: ignore[return-value]  # no Size among sizes
+    def _peak_of_arrays(self, sizes: Sequence["Value"], repeats: Sequence["Value"]) -> "NDArray[np.float64]":
+        """The same along axes: every size is spread over all of them, so that a row is one product."""
+        shape = np.broadcast_shapes(*{getattr(v, "shape", ()) for v in (*sizes, *repeats)})
+        spread = np.empty((len(sizes) + len(repeats), *shape))
+        for row, value in zip(spread, (*sizes, *repeats), strict=True):
+            row[...] = value
+        z, counts = np.split(spread.reshape(len(spread), -1), [len(sizes)])
+        totals = self._fixed @ z
+        for r, n in enumerate(counts):
+            totals += n * (self._per_run[:, r] @ z)
+        peak: NDArray[np.float64] = totals.max(axis=0).reshape(shape)
+        return peak
 
 
 class _Table:

@@ -20,6 +20,7 @@ threshold is written :func:`where`.
 """
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
@@ -183,52 +184,57 @@ def rounded(a: Number, unit: float = 512.0) -> Number:
 
 
 def _where(c: Any, a: Any, b: Any) -> Any:  # noqa: ANN401
-    if _has_array(c, a, b):
-        import numpy as np
+    if type(c) is bool and not _has_array(a, b):
+        return a if c else b
+    import numpy as np
 
-        return np.where(c, a, b)
-    return a if c else b
+    return np.where(c, a, b)
 
 
 def _maximum(a: Any, b: Any) -> Any:  # noqa: ANN401
-    if _has_array(a, b):
-        import numpy as np
+    if type(a) is type(b) is float or not _has_array(a, b):
+        return max(a, b)
+    import numpy as np
 
-        return np.maximum(a, b)
-    return max(a, b)
+    return np.maximum(a, b)
 
 
 def _minimum(a: Any, b: Any) -> Any:  # noqa: ANN401
-    if _has_array(a, b):
-        import numpy as np
+    if type(a) is type(b) is float or not _has_array(a, b):
+        return min(a, b)
+    import numpy as np
 
-        return np.minimum(a, b)
-    return min(a, b)
+    return np.minimum(a, b)
 
 
 def _ceil(a: Any) -> Any:  # noqa: ANN401
-    if _has_array(a):
-        import numpy as np
+    if type(a) is float or not _has_array(a):
+        return float(math.ceil(a))
+    import numpy as np
 
-        return np.ceil(a)
-    return float(math.ceil(a))
+    return np.ceil(a)
 
 
 _MEANING: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b,
-    ">": lambda a, b: a > b,
-    "<": lambda a, b: a < b,
-    ">=": lambda a, b: a >= b,
-    "<=": lambda a, b: a <= b,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
     "where": _where,
     "maximum": _maximum,
     "minimum": _minimum,
     "ceil": _ceil,
 }
+
+
+def _key(size: Number) -> Any:  # noqa: ANN401
+    """What tells two operands apart."""
+    return size if isinstance(size, Size) else ("value", float(size) if isinstance(size, (int, float)) else id(size))
 
 
 class Evaluator:
@@ -248,20 +254,29 @@ class Evaluator:
         self.letters = tuple(name for _, name in self._letters)
 
     def _place(self, size: Number, places: dict[Any, int]) -> int:
-        """The slot of *size*, made on first sight."""
-        key: Any = size if isinstance(size, Size) else ("value", float(size) if isinstance(size, (int, float)) else id(size))
-        if key in places:
-            return places[key]
+        """The slot of *size*, made on first sight; without recursion, as a sum may be longer than Python's stack is deep."""
+        pending = [size]
+        while pending:
+            part = pending[-1]
+            missing = [] if _key(part) in places else self._missing(part, places)
+            pending += missing
+            if not missing:
+                pending.pop()
+        return places[_key(size)]
+
+    def _missing(self, size: Number, places: dict[Any, int]) -> list[Number]:
+        """Operands of *size* that have no slot yet; where there are none, *size* gets its own."""
         if not isinstance(size, Size):
-            return self._slot(key, size, places)
+            self._slot(_key(size), size, places)
+            return []
         if size.kind == "letter":
-            slot = self._slot(key, None, places)
-            self._letters.append((slot, size.args[0]))
-            return slot
-        operands = tuple(self._place(a, places) for a in size.args)
-        slot = self._slot(key, None, places)
-        self._steps.append((slot, _MEANING[size.kind], operands))
-        return slot
+            self._letters.append((self._slot(_key(size), None, places), size.args[0]))
+            return []
+        missing = [a for a in size.args if _key(a) not in places]
+        if not missing:
+            operands = tuple(places[_key(a)] for a in size.args)
+            self._steps.append((self._slot(_key(size), None, places), _MEANING[size.kind], operands))
+        return missing
 
     def _slot(self, key: object, value: object, places: dict[Any, int]) -> int:
         places[key] = len(self._slots)
