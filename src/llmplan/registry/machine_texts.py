@@ -1,5 +1,6 @@
 """Machines by name, and by a text that says how many of what: ``"8x h100-sxm"``, ``"16x8 h100-sxm"``."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from llmplan.errors import SpecError, UnknownNameError
@@ -64,8 +65,7 @@ class Machines(Registry["Machine"]):
 
     def hosting(self, hardware: "Hardware") -> "Machine":
         """A machine of one *hardware*: the default host for its kind, ``host-desktop``, ``host-laptop``, ``host-server``."""
-        host = self[f"host-{hardware.kind}"]
-        return host.evolve(name=hardware.name, hardware=hardware, gpus_per_node=1, nodes=1)
+        return _hosted(self[f"host-{hardware.kind}"], hardware)
 
     def _load(self, name: str) -> "Machine":
         parsed = None if super().__contains__(name) else _parse(name)
@@ -107,6 +107,12 @@ class Machines(Registry["Machine"]):
         error = UnknownNameError(self.kind, text, known)
         error.add_note("what connects the cards is not guessed: describe another machine with llmplan.Machine(...)")
         return error
+
+
+@functools.lru_cache(maxsize=256)
+def _hosted(host: "Machine", hardware: "Hardware") -> "Machine":
+    # Kept, as every plan on a single card asks for it.
+    return host.evolve(name=hardware.name, hardware=hardware, gpus_per_node=1, nodes=1)
 
 
 def _parse(name: object) -> tuple[int, int, str] | None:

@@ -1,5 +1,6 @@
 """From what people write to nouns: a name, a machine text, a path to a config.json, or the noun itself."""
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -131,7 +132,13 @@ def resolved(noun: N) -> N:
     """
     names = _NAMES_IN.get(type(noun).__name__, {})
     found = {field: REGISTRIES[kind][name] for field, kind in names.items() if isinstance(name := getattr(noun, field), str)}
-    return noun.evolve(**found) if found else noun
+    return _replaced(noun, tuple(found.items())) if found else noun
+
+
+@functools.lru_cache(maxsize=256)
+def _replaced(noun: N, found: "tuple[tuple[str, Noun], ...]") -> N:
+    # Kept, as every plan on a published machine asks for it.
+    return noun.evolve(**dict(found))
 
 
 def _named_machine(name: str) -> "Machine":
