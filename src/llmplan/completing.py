@@ -1,7 +1,7 @@
 """Completing: the knobs that a job leaves open get stated defaults, by asking :mod:`llmplan.evaluating`."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -47,7 +47,7 @@ def complete(case: Case) -> tuple[Case, tuple[Assumption, ...]]:
         JobError, SpecError, UnsupportedError: As of :func:`llmplan.evaluating.evaluate`.
     """
     notes: list[Assumption] = []
-    for step in (_ranks, _sequence_length, _plain, _batches):
+    for step in (_ranks, _sequence, _batches):
         case = step(case, notes)
     return case, tuple(notes)
 
@@ -62,19 +62,16 @@ def _ranks(case: Case, notes: list[Assumption]) -> Case:
     return attrs.evolve(case, parallelism=p.evolve(data=data))
 
 
-def _sequence_length(case: Case, notes: list[Assumption]) -> Case:
-    if case.training.sequence_length is not None:
-        return case
-    length = case.architecture.sequence_length(case.model.config)
-    notes.append(_note("Training.sequence_length", f"{length}", "the model's own"))
-    return _with(case, sequence_length=length)
-
-
-def _plain(case: Case, notes: list[Assumption]) -> Case:
-    if case.training.loss is not None:
-        return case
-    notes.append(_note("Training.loss", "plain", "logits of a whole micro-batch at once"))
-    return _with(case, loss="plain")
+def _sequence(case: Case, notes: list[Assumption]) -> Case:
+    """The length of a sequence, and how its loss is computed."""
+    changes: dict[str, Any] = {}
+    if case.training.sequence_length is None:
+        changes["sequence_length"] = length = case.architecture.sequence_length(case.model.config)
+        notes.append(_note("Training.sequence_length", f"{length}", "the model's own"))
+    if case.training.loss is None:
+        changes["loss"] = "plain"
+        notes.append(_note("Training.loss", "plain", "logits of a whole micro-batch at once"))
+    return _with(case, **changes) if changes else case
 
 
 def _batches(case: Case, notes: list[Assumption]) -> Case:
@@ -120,33 +117,40 @@ def _power_of_two(x: float) -> int:
 
 
 def _largest_that_fits(case: Case, per_rank: int, *, in_backward: bool, free: bool) -> int:
-    """The largest power of two whose peak, with what lies beside it, is within the card: one evaluation, many sizes."""
-    sizes = [2**i for i in range(per_rank.bit_length()) if per_rank % 2**i == 0]
-    beside = sum(o.size.si[1] for o in overheads(case.hardware, case.ranks))
-    room = usable_bytes(case.hardware)[0] - beside
-    fitting = [m for m, peak in zip(sizes, _peaks(case, sizes, per_rank, in_backward=in_backward), strict=True) if peak <= room]
+    """The largest power of two whose peak, with what lies beside it, is within the card."""
     if in_backward and not free:
         return per_rank
-    return max(fitting, default=1)
+    sizes: list[int] = [2**i for i in range(per_rank.bit_length()) if per_rank % 2**i == 0]
+    beside = sum(o.size.si[1] for o in overheads(case.hardware, case.ranks))
+    room = usable_bytes(case.hardware)[0] - beside
+    whole = sizes if in_backward else [m for m in sizes if m == per_rank]  # keep no gradients of earlier micro-batches
+    several = [m for m in sizes if m not in whole]
+    for group, micro_batches in ((whole, 1), (several, 2)):
+        peaks = zip(group, _peaks(case, group, micro_batches), strict=True)
+        fitting = [m for m, peak in peaks if peak <= room]
+        if fitting:
+            return fitting[-1]
+    return 1
 
 
-def _peaks(case: Case, sizes: list[int], per_rank: int, *, in_backward: bool) -> list[float]:
-    """The peak at each micro-batch size; the one that is a whole step keeps no gradients of earlier ones."""
-    whole = _peak_along(case, sizes, accumulating=False)
-    if in_backward or per_rank == 1:
-        return whole
-    several = _peak_along(case, sizes, accumulating=True)
-    return [*several[:-1], whole[-1]] if sizes[-1] == per_rank else several
+def _peaks(case: Case, sizes: list[int], micro_batches: int) -> list[float]:
+    """The peak at some micro-batch *sizes* in steps of so many micro-batches: one evaluation, many sizes."""
+    if sizes[:1] == [1] and case.runtime.attention == "eager":  # a structure of its own
+        return [*_peaks_of_one_structure(case, [1], micro_batches), *_peaks(case, sizes[1:], micro_batches)]
+    return _peaks_of_one_structure(case, sizes, micro_batches) if sizes else []
 
 
-def _peak_along(case: Case, sizes: list[int], *, accumulating: bool) -> list[float]:
-    job = _with(case, micro_batch_size=1, global_batch_size=case.ranks * (2 if accumulating else 1))
+def _peaks_of_one_structure(case: Case, sizes: list[int], micro_batches: int) -> list[float]:
+    job = _with(case, micro_batch_size=sizes[0], global_batch_size=sizes[0] * case.ranks * micro_batches)
+    if len(sizes) == 1:
+        return [float(peak_bytes(job))]
     tokens = np.array(sizes, dtype=float) * case.sequence_length
     return [float(p) for p in np.ravel(peak_bytes(job, sizes_of(job) | {str(TOKENS): tokens}))]
 
 
-def _with(case: Case, **changes: object) -> Case:
-    return attrs.evolve(case, training=case.training.evolve(**changes))
+def _with(case: Case, **changes: Any) -> Case:
+    training = attrs.evolve(case.training, **changes)  # type: ignore[misc]  # mypy does not know that every noun is an attrs class
+    return attrs.evolve(case, training=training)
 
 
 def _note(knob: str, value: str, why: str) -> Assumption:

@@ -1,7 +1,7 @@
 """Setup: the structure of a case, the sizes that go with it, and the rules that a job of that structure must keep."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -10,6 +10,7 @@ from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.errors import JobError, UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.tracing import RANK, SEQUENCE, SHARDS, TOKENS, Structure, repeats, shortened
+from llmplan.nouns._table import Table
 from llmplan.nouns.model import Model
 from llmplan.program.emit import Casts, Job, Part
 from llmplan.program.optimizer import Rule, States
@@ -69,12 +70,12 @@ def setup_of(case: Case) -> Setup:
     in_backward = case.optimizer.when == "backward"
     accumulates = case.micro_batches > 1
     shard = case.parallelism.shard if case.ranks > 1 else 0
-    shape, runs = shape_of(case)
+    shape, runs, _ = _in_letters(case.architecture, case.model)
     structure = Structure(
         architecture=case.architecture,
         emitter=emitter_of(case.runtime.framework),
-        shape=shape.in_letters(),
-        runs=shortened(runs),
+        shape=shape,
+        runs=runs,
         job=_job(case),
         stored=case.frozen_format,
         lora=case.training.adapter is not None,
@@ -96,21 +97,14 @@ def setup_of(case: Case) -> Setup:
 
 def sizes_of(case: Case) -> dict[str, float]:
     """What the letters of a case's structure stand for."""
-    shape, runs = shape_of(case)
     adapter = case.training.adapter
     return {
-        **shape.sizes(),
-        **repeats(runs),
+        **_in_letters(case.architecture, case.model)[2],
         str(TOKENS): float(case.micro_batch_size * case.sequence_length),
         str(SEQUENCE): float(case.sequence_length),
         str(SHARDS): float(case.ranks),
         str(RANK): float(adapter.rank if adapter else 0),
     }
-
-
-def shape_of(case: Case) -> tuple[Shape, tuple[Run, ...]]:
-    """The shape of a case's model, and the runs of its layers."""
-    return shape_and_runs(case.architecture, case.model)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -123,6 +117,13 @@ def shape_and_runs(architecture: Architecture[Any], model: Model) -> tuple[Shape
     """
     shape: Shape = architecture.shape(model.config)
     return shape, tuple(fold(architecture.layers(model.config)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_letters(architecture: Architecture[Any], model: Model) -> tuple[Shape, tuple[Run, ...], Mapping[str, float]]:
+    """A model's shape and runs as structure, and what the letters in them stand for."""
+    shape, runs = shape_and_runs(architecture, model)
+    return shape.in_letters(), shortened(runs), Table(shape.sizes() | repeats(runs))
 
 
 def _job(case: Case) -> Job:

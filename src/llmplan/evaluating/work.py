@@ -5,7 +5,8 @@ Equal kernels are one entry with a count. Sizes are letters until :func:`work` g
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -13,6 +14,7 @@ import attrs
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import trace
+from llmplan.nouns._table import Table
 from llmplan.program.fusing import Fused, consumers_of, fused
 from llmplan.program.kernel import Collective, Kernel, Pointwise, Transfer
 from llmplan.program.op import Op, Region, Tensor
@@ -45,7 +47,7 @@ class Work:
         bytes: Traffic of device memory that the kernels ask for at least. [byte]
     """
 
-    phases: Mapping[str, list[tuple[Kernel, float]]]
+    phases: Mapping[str, Sequence[tuple[Kernel, float]]]
     model_flops: float
     hardware_flops: float
     launches: float
@@ -61,43 +63,63 @@ def work(case: Case) -> Work:
         UnsupportedError: It asks for something that is not modelled.
     """
     sizes = sizes_of(case) | {str(_MICRO_BATCHES): float(case.micro_batches), str(_RANKS): float(case.ranks)}
-    phases = _prepared(setup_of(case)).valued(sizes)
-    computed = {phase: sum(k.flops() * n for k, n in kernels) for phase, kernels in phases.items()}
-    entries = [e for kernels in phases.values() for e in kernels]
-    model = computed["forward"] + computed["backward"]
-    return Work(
-        phases=phases,
-        model_flops=model,  # type: ignore[arg-type]
-        hardware_flops=model + computed["recompute"],  # type: ignore[arg-type]
-        launches=sum(getattr(k, "launches", 1.0) * n for k, n in entries),
-        bytes=sum(k.bytes() * n for k, n in entries if not isinstance(k, (Collective, Transfer))),  # type: ignore[misc]
-    )
+    return _counted(setup_of(case), tuple(sizes.items()))
+
+
+@functools.lru_cache(maxsize=256)
+def _counted(setup: Setup, sizes: tuple[tuple[str, float], ...]) -> Work:
+    """The work of a structure of these sizes: whatever the card, the site and the tokens of the run."""
+    kernels = _prepared(setup)
+    phases, totals = kernels.valued(dict(sizes))
+    return Work(phases=phases, **totals)
 
 
 class _Sized:
-    """Kernels in letters, ready to be given values."""
+    """Kernels in letters, ready to be given values, and the totals over all of them."""
 
     def __init__(self, phases: Mapping[str, Mapping[Kernel, Number]]) -> None:
         self._entries: list[tuple[str, type[Kernel], dict[str, Any], tuple[str, ...]]] = []
-        sizes: list[Number] = []
+        totals = _totals(phases)
+        sizes: list[Number] = list(totals.values())
         for phase, kernels in phases.items():
             for kernel, count in kernels.items():
                 fields = {f.name: getattr(kernel, f.name) for f in attrs.fields(type(kernel))}
                 names = tuple(name for name, value in fields.items() if isinstance(value, Size))
                 self._entries.append((phase, type(kernel), fields, names))
                 sizes += [count, *(fields[name] for name in names)]
-        self._phases = tuple(phases)
+        self._phases, self._totals = tuple(phases), tuple(totals)
         self._evaluator = Evaluator(sizes)
 
-    def valued(self, sizes: Mapping[str, float]) -> dict[str, list[tuple[Kernel, float]]]:
-        """The kernels with their sizes' values."""
+    def valued(self, sizes: Mapping[str, float]) -> tuple[Mapping[str, Sequence[tuple[Kernel, float]]], dict[str, Any]]:
+        """The kernels with their sizes' values, and the totals by name."""
         values = iter(self._evaluator(sizes))
+        totals = {name: next(values) for name in self._totals}
         found: dict[str, list[tuple[Kernel, float]]] = {phase: [] for phase in self._phases}
         for phase, kind, fields, names in self._entries:
             count = next(values)
             given = {name: next(values) for name in names}
             found[phase].append((kind(**(fields | given)), count))  # type: ignore[arg-type]
-        return found
+        return Table({phase: tuple(kernels) for phase, kernels in found.items()}), totals
+
+
+def _totals(phases: Mapping[str, Mapping[Kernel, Number]]) -> dict[str, Number]:
+    """What :class:`Work` says of all kernels together, in letters."""
+    flops = {phase: _sum(k.flops() * n for k, n in kernels.items()) for phase, kernels in phases.items()}
+    entries = [e for kernels in phases.values() for e in kernels.items()]
+    model = flops["forward"] + flops["backward"]
+    return {
+        "model_flops": model,
+        "hardware_flops": model + flops["recompute"],
+        "launches": _sum(getattr(k, "launches", 1.0) * n for k, n in entries),
+        "bytes": _sum(k.bytes() * n for k, n in entries if not isinstance(k, (Collective, Transfer))),
+    }
+
+
+def _sum(numbers: Iterable[Number]) -> Number:
+    total: Number = 0.0
+    for number in numbers:
+        total = total + number
+    return total
 
 
 @functools.lru_cache(maxsize=4096)
@@ -120,8 +142,9 @@ def _prepared(setup: Setup) -> _Sized:
 
 
 def _gather(into: dict[Kernel, Number], kernels: Iterable[Kernel], count: Number) -> None:
-    for kernel in kernels:
-        into[kernel] = into[kernel] + count if kernel in into else count
+    for kernel, times in Counter(kernels).items():
+        more = float(times) * count
+        into[kernel] = into[kernel] + more if kernel in into else more
 
 
 def _launched(stretch: Stretch, consumers: dict[int, list[Op]] | None) -> Fused:
@@ -189,10 +212,7 @@ def _communication(setup: Setup, program: Program, trained: list[tuple[Tensor, N
 
 
 def _payload(weights: Iterable[tuple[Tensor, Number]]) -> Number:
-    total: Number = 0.0
-    for w, n in weights:
-        total = total + (w.weight.stored if w.weight else w.bytes) * n
-    return total
+    return _sum((w.weight.stored if w.weight else w.bytes) * n for w, n in weights)
 
 
 def _messages(weights: Iterable[tuple[Tensor, Number]]) -> Number:
