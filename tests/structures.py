@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from llmplan.architectures.gpt2 import GPT2
 from llmplan.architectures.llama import LLAMA
 from llmplan.architectures.nanochat import NANOCHAT_2025, NANOCHAT_2026
-from llmplan.evaluating.tracing import RANK, SEQUENCE, SHARDS, TOKENS, Structure, repeats, shortened
+from llmplan.evaluating.tracing import RANK, SEQUENCE, TOKENS, Structure, repeats, shortened
+from llmplan.parallel.data import RANKS
 from llmplan.program.emit import Job
 from llmplan.program.stretch import Run, fold
 from llmplan.runtimes.pytorch import PyTorch
@@ -80,7 +81,7 @@ def cases(draw):
         **repeats(runs),
         str(TOKENS): float(batch * length),
         str(SEQUENCE): float(length),
-        str(SHARDS): float(draw(st.integers(1, 8))),
+        str(RANKS): float(draw(st.integers(1, 8))),
         str(RANK): float(draw(st.integers(1, 4))),
     }
     return structure, values, runs

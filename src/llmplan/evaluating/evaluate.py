@@ -2,6 +2,7 @@
 
 import attrs
 
+from llmplan.errors import SpecError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.fitting import Fit, fit, reserved
 from llmplan.evaluating.memory import Memory, memory
@@ -41,14 +42,33 @@ class Answers:
     carbon: Carbon | None
 
 
+def _check_complete(case: object) -> None:
+    """No knob may be open: nothing here has a default."""
+    if not isinstance(case, Case):
+        raise SpecError("evaluate()", (f"expected a Case, got {case!r:.80} @ case",))
+    training = case.training
+    knobs = {
+        "Training.sequence_length": training.sequence_length,
+        "Training.micro_batch_size": training.micro_batch_size,
+        "Training.global_batch_size": training.global_batch_size,
+        "Training.loss": training.loss,
+        "Parallelism.data": case.parallelism.data,
+    }
+    faults = tuple(f"required here, as nothing is completed @ {knob}" for knob, value in knobs.items() if value is None)
+    if faults:
+        raise SpecError("evaluate()", faults)
+
+
 def evaluate(case: Case) -> Answers:
     """
     Answer everything about one *case*.
 
     Raises:
+        SpecError: It is no case, or one with open knobs.
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
+    _check_complete(case)
     held = memory(case) if case.runtime.mode == "eager" else None
     beside = tuple(overheads(case.hardware, case.ranks))
     counted = parameters(case)

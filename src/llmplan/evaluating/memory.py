@@ -13,15 +13,13 @@ import attrs
 
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
-from llmplan.evaluating.tracing import SHARDS, Trace, trace
+from llmplan.evaluating.tracing import Trace, trace
 from llmplan.program.op import Category, Tensor
 from llmplan.program.rows import Part
 from llmplan.program.size import Evaluator, Number, maximum, rounded
 
 if TYPE_CHECKING:
     from llmplan.program.size import Value
-
-_SHARDED_STATES, _SHARDED_GRADIENTS, _SHARDED_PARAMETERS = 1, 2, 3
 
 
 N = TypeVar("N")
@@ -113,23 +111,20 @@ def _prepared(setup: Setup) -> _Prepared:
 
 def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     """What stands around a trace, in its letters."""
-    shards: Number = SHARDS
     weights = found.program.weights()
     trained = [(w, n) for w, n in weights if w.weight and w.weight.trainable]
     parameters = _total((rounded(_stored(w)), n) for w, n in weights)
     gradients = _total((rounded(w.bytes), n) for w, n in trained)
-    states = _total((setup.rule.state_bytes(w), n) for w, n in trained)
-    if setup.shard >= _SHARDED_STATES:
-        states = rounded(states / shards)
-    kept = rounded(gradients / shards) if setup.shard >= _SHARDED_GRADIENTS else gradients
+    states = setup.data.states(_total((setup.rule.state_bytes(w), n) for w, n in trained))
+    kept = setup.data.gradients(gradients)
     used_up = setup.structure.steps_in_backward is not None
     visit = _largest(setup.rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
     return Standing(
-        parameters=rounded(parameters / shards) if setup.shard == _SHARDED_PARAMETERS else parameters,
+        parameters=setup.data.parameters(parameters),
         optimizer=0.0 if setup.states_on_host else states,
         other=_total((rounded(size), 1.0) for _, size in found.program.constants),
         accumulated=kept if setup.accumulates else 0.0,
-        buckets=gradients if setup.replicated and setup.shard == 0 else 0.0,
+        buckets=setup.data.buckets(gradients),
         gradients=0.0 if used_up else kept,
         step=0.0 if used_up else setup.rule.temporary_bytes(trained) + visit,
         host=states if setup.states_on_host else 0.0,

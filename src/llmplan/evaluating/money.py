@@ -6,6 +6,7 @@ import numpy as np
 from llmplan.billing.carbon import carbon
 from llmplan.billing.job import JobBill, bill_job, bill_year_starts
 from llmplan.billing.money import rent
+from llmplan.errors import JobError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.timing import Timing, quantiles
 from llmplan.sources import Basis, Estimate
@@ -59,6 +60,7 @@ def cost(case: Case, timing: Timing) -> Cost:
     site = case.site
     if site is None:
         return Cost()
+    _check_exchange(case)
     rented = None if case.price is None else _rent(case, timing)
     if case.tariff is None:
         return Cost(rent=rented)
@@ -73,6 +75,15 @@ def cost(case: Case, timing: Timing) -> Cost:
         rent=rented,
         warnings=(*unstated, *dict.fromkeys(w for group in bills for bill in group for w in bill.warnings)),
     )
+
+
+def _check_exchange(case: Case) -> None:
+    """A rate between two other currencies would show nothing, and nobody would see why."""
+    rate = case.site.exchange if case.site else None
+    charged = {noun.currency for noun in (case.tariff, case.price) if noun is not None}
+    if rate is not None and charged and not charged & {rate.base, rate.quote}:
+        what = f"the exchange rate is between {rate.quote} and {rate.base}, and amounts are in {' and '.join(sorted(charged))}"
+        raise JobError((f"{what} @ Site.exchange_rate",))
 
 
 def emissions(case: Case, timing: Timing) -> Carbon | None:

@@ -9,9 +9,11 @@ import attrs
 from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.errors import JobError, UnsupportedError
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.tracing import RANK, SEQUENCE, SHARDS, TOKENS, Structure, repeats, shortened
+from llmplan.evaluating.tracing import RANK, SEQUENCE, TOKENS, Structure, repeats, shortened
 from llmplan.nouns._table import Table
 from llmplan.nouns.model import Model
+from llmplan.nouns.precision import Precision
+from llmplan.parallel.data import RANKS, DataParallel
 from llmplan.program.emit import Casts, Job, Part
 from llmplan.program.optimizer import Rule, States
 from llmplan.program.stretch import Run, fold
@@ -29,6 +31,8 @@ _CASTS: Final[dict[str, Casts]] = {
     "at-use": "at-use",
     "master-copy": "master-copy",
 }
+#: Casts that leave the weights as they are and compute in another format.
+_COPYING: Final = ("autocast", "at-use")
 #: Formats that PyTorch's operations are known in here.
 _TRAINED_IN: Final = ("fp32", "bf16", "fp16")
 
@@ -41,8 +45,7 @@ class Setup:
     Attributes:
         structure: What is traced.
         rule: The optimizer.
-        shard: ZeRO stage, 0 to 3.
-        replicated: Whether several ranks hold the model.
+        data: The data-parallel ranks.
         accumulates: Whether gradients of several micro-batches are added up.
         states_on_host: Whether optimizer states live in the host's memory.
         compiled: Whether a compiler merges what is pointwise.
@@ -50,8 +53,7 @@ class Setup:
 
     structure: Structure
     rule: Rule
-    shard: int
-    replicated: bool
+    data: DataParallel
     accumulates: bool
     states_on_host: bool
     compiled: bool
@@ -69,7 +71,7 @@ def setup_of(case: Case) -> Setup:
     rule = _rule(case)
     in_backward = case.optimizer.when == "backward"
     accumulates = case.micro_batches > 1
-    shard = case.parallelism.shard if case.ranks > 1 else 0
+    data = DataParallel(stage=case.parallelism.shard if case.ranks > 1 else 0, several=case.ranks > 1)
     shape, runs, _ = _in_letters(case.architecture, case.model)
     structure = Structure(
         architecture=case.architecture,
@@ -79,16 +81,15 @@ def setup_of(case: Case) -> Setup:
         job=_job(case),
         stored=case.frozen_format,
         lora=case.training.adapter is not None,
-        fate="taken" if in_backward or accumulates else "sharded" if shard >= 2 else "stays",  # noqa: PLR2004  ZeRO-2
-        gathers=shard == 3,  # noqa: PLR2004  ZeRO-3
+        fate=data.fate(used_up=in_backward or accumulates),
+        gathers=data.gathers,
         steps_in_backward=rule if in_backward else None,
         visits_in_backward=in_backward and case.optimizer.states_on == "host",
     )
     return Setup(
         structure=structure,
         rule=rule,
-        shard=shard,
-        replicated=case.ranks > 1,
+        data=data,
         accumulates=accumulates,
         states_on_host=case.optimizer.states_on == "host",
         compiled=case.runtime.mode == "compiled",
@@ -102,7 +103,7 @@ def sizes_of(case: Case) -> dict[str, float]:
         **_in_letters(case.architecture, case.model)[2],
         str(TOKENS): float(case.micro_batch_size * case.sequence_length),
         str(SEQUENCE): float(case.sequence_length),
-        str(SHARDS): float(case.ranks),
+        str(RANKS): float(case.ranks),
         str(RANK): float(adapter.rank if adapter else 0),
     }
 
@@ -197,7 +198,7 @@ def _contradictions(case: Case) -> Iterator[str]:
             f"a step of {training.global_batch_size} sequences cannot be cut into micro-batches of {case.micro_batch_size} on "
             f"{case.ranks} ranks: {rest} would be left over @ Training.global_batch_size"
         )
-    if training.loss_chunks > case.micro_batch_size * case.sequence_length:
+    if training.loss == "chunked" and training.loss_chunks > case.micro_batch_size * case.sequence_length:
         yield f"{training.loss_chunks} chunks are more than the tokens of a micro-batch @ Training.loss_chunks"
 
 
@@ -214,7 +215,27 @@ def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
                 f"training with {role} in {getattr(precision, role)}",
                 f"PyTorch's operations are modelled for {', '.join(_TRAINED_IN)}",
             )
+    yield from _formats_not_modelled(precision)
     if case.training.adapter and case.training.adapter.targets != "all-linear":
         yield "adapters on some of the linear layers", "adapters are modelled on all linear layers but the head"
     if case.recompute.every != 1:
         yield "recomputing every few layers only", "recomputation is modelled in every layer or in none"
+
+
+def _formats_not_modelled(precision: Precision) -> Iterator[tuple[str, str]]:
+    """Roles whose format follows from another's wherever it is modelled."""
+    weights, compute = precision.weights, precision.compute
+    carried = compute if precision.casts in _COPYING else weights
+    modelled: dict[str, tuple[str | None, ...]] = {
+        "compute": (carried,),
+        "activations": (carried,),
+        "gradients": (weights,),
+        "optimizer_states": (weights, "fp32"),
+        "master_weights": (None, "fp32"),
+    }
+    for role, formats in modelled.items():
+        given = getattr(precision, role)
+        if given not in formats:
+            known = " or ".join(str(f) for f in dict.fromkeys(formats))
+            beside = f"weights in {weights} and casts {precision.casts!r}"
+            yield f"{role} in {given} beside {beside}", f"modelled there is {known} @ Precision.{role}"

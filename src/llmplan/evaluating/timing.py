@@ -7,14 +7,12 @@ from typing import Final
 import attrs
 import numpy as np
 
-from llmplan.costs.constants import Array, Constants, constants
-from llmplan.costs.power import board_power
-from llmplan.costs.rates import base_power, device, flops_per_watt
-from llmplan.costs.step import StepTime, price
+from llmplan.costs.constants import Array, constants
+from llmplan.costs.power import average_power
+from llmplan.costs.step import price
 from llmplan.costs.wall import wall_time
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.work import Work
-from llmplan.nouns.hardware import Hardware
 from llmplan.sources import Source
 
 _JOULES_A_KWH: Final = 3.6e6
@@ -102,7 +100,7 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
     steps = max(1, math.ceil(case.training.tokens / case.tokens_per_step))
     total = _wall(case, steps, step.draws, parameters)
     peak = case.hardware.peak(_computed_in(case)).si
-    board = _board_power(step, case.hardware, drawn)
+    board = average_power(step, case.hardware, drawn)
     host = (case.machine.host_power.si if case.machine.host_power else 0.0) * case.machine.nodes
     device_kwh = total * board * case.machine.count / _JOULES_A_KWH
     host_kwh = total * host / _JOULES_A_KWH
@@ -122,21 +120,6 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
         device_kwh=device_kwh,
         host_kwh=host_kwh,
         site_kwh=(device_kwh / SUPPLY_EFFICIENCY[case.machine.kind] + host_kwh) * pue,
-    )
-
-
-def _board_power(step: StepTime, hardware: Hardware, drawn: Constants) -> Array:
-    """Average of one accelerator over a step; unstated conditions stretch a step and do not change its power. [W]"""
-    dev = device(hardware)
-    return board_power(
-        flops_per_second=step.flops / step.quiet,
-        bytes_per_second=step.bytes / step.quiet,
-        busy=step.busy / step.quiet,
-        flops_per_joule=flops_per_watt(dev, drawn),
-        joules_per_byte=drawn[f"power.byte.{dev.memory_class}"],
-        active_share=drawn["power.active"],
-        base=base_power(dev, drawn),
-        power_limit=dev.power_limit,
     )
 
 

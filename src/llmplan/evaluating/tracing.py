@@ -13,6 +13,7 @@ import attrs
 
 from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.nouns.format import Format
+from llmplan.parallel.data import RANKS
 from llmplan.program.emit import Emitter, Job
 from llmplan.program.layer import Layer, packed, plain, with_lora
 from llmplan.program.op import Tensor
@@ -25,7 +26,7 @@ from llmplan.program.walk import GradientFate, Habits, Passage, walk
 #: A run of more repetitions than this is walked as its first, its middle and its last.
 _WALKED = 3
 
-TOKENS, SEQUENCE, SHARDS, RANK = (Size.letter(n) for n in ("tokens", "sequence_length", "shards", "lora_rank"))
+TOKENS, SEQUENCE, RANK = (Size.letter(n) for n in ("tokens", "sequence_length", "lora_rank"))
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +96,7 @@ def trace(structure: Structure) -> Trace:
     s = structure
     habits = Habits(
         fate=s.fate,
-        shards=SHARDS,
+        shards=RANKS,
         gathers=s.gathers,
         step=_step(s),
         states=s.steps_in_backward.state_bytes if s.steps_in_backward and s.makes_states else None,

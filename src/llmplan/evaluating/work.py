@@ -15,16 +15,15 @@ from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import trace
 from llmplan.nouns._table import Table
+from llmplan.parallel.data import MICRO_BATCHES, RANKS
 from llmplan.program.fusing import Fused, consumers_of, fused
 from llmplan.program.kernel import Collective, Kernel, Pointwise, Transfer
 from llmplan.program.op import Op, Region, Tensor
 from llmplan.program.optimizer import update_bytes
 from llmplan.program.size import Evaluator, Number, Size
-from llmplan.program.stretch import Program, Stretch
+from llmplan.program.stretch import Stretch
 
 PhaseName = Literal["forward", "recompute", "backward", "optimizer", "communication"]
-
-_MICRO_BATCHES, _RANKS = Size.letter("micro_batches"), Size.letter("ranks")
 
 #: An optimizer that runs tensor by tensor launches about this many kernels for each (AdamW, ``foreach=False``).
 _LAUNCHES_A_TENSOR = 12.0
@@ -62,7 +61,7 @@ def work(case: Case) -> Work:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    sizes = sizes_of(case) | {str(_MICRO_BATCHES): float(case.micro_batches), str(_RANKS): float(case.ranks)}
+    sizes = sizes_of(case) | {str(MICRO_BATCHES): float(case.micro_batches), str(RANKS): float(case.ranks)}
     return _counted(setup_of(case), tuple(sizes.items()))
 
 
@@ -128,7 +127,7 @@ def _prepared(setup: Setup) -> _Sized:
     phases: dict[str, dict[Kernel, Number]] = {p: {} for p in ("forward", "recompute", "backward", "optimizer", "communication")}
     consumers = consumers_of([op for s in program.stretches for op in s.operations()])
     for stretch in program.stretches:
-        count = _MICRO_BATCHES * program.count(stretch)
+        count = MICRO_BATCHES * program.count(stretch)
         launched = _launched(stretch, consumers if setup.compiled else None)
         _gather(phases["forward"], launched.forward, count)
         _gather(phases["recompute"], _recomputed(stretch, consumers if setup.compiled else None), count)
@@ -136,7 +135,7 @@ def _prepared(setup: Setup) -> _Sized:
     trained = [(w, n) for w, n in program.weights() if w.weight and w.weight.trainable]
     for kernel, count in _optimizer(setup, trained):
         _gather(phases["optimizer"], [kernel], count)
-    for kernel, count in _communication(setup, program, trained):
+    for kernel, count in setup.data.messages(program, trained):
         _gather(phases["communication"], [kernel], count)
     return _Sized(phases)
 
@@ -180,41 +179,13 @@ def _keeps_its_output(op: Op) -> bool:
 
 def _optimizer(setup: Setup, trained: list[tuple[Tensor, Number]]) -> Iterable[tuple[Kernel, Number]]:
     """Traffic of the update, copies of states that live on the host, and Muon's products."""
-    shards: Number = _RANKS if setup.shard else 1.0
+    share = setup.data.updated_share
     for w, n in trained:
         states = setup.rule.state_bytes(w)
         read, written = update_bytes(w, states)
         launches = _LAUNCHES_A_TENSOR if setup.rule.implementation == "loop" else 1.0 / _TENSORS_A_LAUNCH
-        yield Pointwise(read=read / shards, written=written / shards, launches=launches, fusible=False), n
+        yield Pointwise(read=read / share, written=written / share, launches=launches, fusible=False), n
         if setup.states_on_host:
-            yield Transfer(payload=2.0 * states / shards, launches=2.0), n
+            yield Transfer(payload=2.0 * states / share, launches=2.0), n
         for kernel in setup.rule.products(w):
-            yield kernel, n * _NEWTON_SCHULZ_STEPS / shards
-
-
-def _communication(setup: Setup, program: Program, trained: list[tuple[Tensor, Number]]) -> Iterable[tuple[Kernel, Number]]:
-    """Sums of gradients once a step; with ZeRO-2 and -3 a share of them each micro-batch; gathers of parameters."""
-    if not setup.replicated:
-        return
-    gradients = _payload(trained)
-    if setup.shard == 0:
-        yield Collective(kind="all_reduce", payload=gradients, group=_RANKS, launches=_messages(trained)), 1.0
-        return
-    each = _MICRO_BATCHES if setup.shard >= 2 else 1.0  # noqa: PLR2004  ZeRO-2
-    yield Collective(kind="reduce_scatter", payload=gradients, group=_RANKS, launches=_messages(trained)), each
-    if setup.shard < 3:  # noqa: PLR2004  ZeRO-3
-        yield Collective(kind="all_gather", payload=gradients, group=_RANKS, launches=_messages(trained)), 1.0
-        return
-    for stretch in program.stretches:
-        whole = _payload([(w, 1.0) for w in stretch.used()])
-        twice = 2.0 * _MICRO_BATCHES * program.count(stretch)  # before the forward and before the backward
-        yield Collective(kind="all_gather", payload=whole, group=_RANKS), twice
-
-
-def _payload(weights: Iterable[tuple[Tensor, Number]]) -> Number:
-    return _sum((w.weight.stored if w.weight else w.bytes) * n for w, n in weights)
-
-
-def _messages(weights: Iterable[tuple[Tensor, Number]]) -> Number:
-    """Buckets of 25 MiB, as ``DistributedDataParallel`` cuts them."""
-    return _payload(weights) / (25.0 * 2**20) + 1.0
+            yield kernel, n * _NEWTON_SCHULZ_STEPS / share
