@@ -78,7 +78,7 @@ def _numbers(plan):
     if plan.fit_probability is not None:
         yield "fit_probability", plan.fit_probability
     for name in ("memory", "time", "energy", "cost", "carbon"):
-        report = getattr(plan, name)
+        report = getattr(plan, "_memory" if name == "memory" else name)
         if report is not None:
             yield from _of_report(report, name)
 

@@ -40,7 +40,7 @@ def test_sums_are_sums(plan):
             total = sum(explanation[term].value.si[end] for term in terms)
             assert total == pytest.approx(entry.value.si[end]), entry.name
         summed += 1
-    assert summed >= (1 if plan.memory is None else 4)
+    assert summed >= (1 if plan.fits is None else 4)
 
 
 def test_utilisation_is_as_its_formula_says(plan):

@@ -74,11 +74,14 @@ def _closed(properties: Schema) -> Schema:
 def _object(cls: type, found: dict[str, Schema]) -> Schema:
     """An object with the fields of an attrs class."""
     texts = documented(cls)
-    properties = {
-        _NAMES.get(field.name, field.name): _described(_of(field.type, UNITS.get(field.name, ""), found), texts.get(field.name))
-        for field in attrs.fields(cls)
-    }
-    return _closed(properties)
+    return _closed(
+        {
+            _NAMES.get(field.alias, field.alias): _described(
+                _of(field.type, UNITS.get(field.name, ""), found), texts.get(field.alias)
+            )
+            for field in attrs.fields(cls)
+        }
+    )
 
 
 def _noun(cls: type) -> Schema:
