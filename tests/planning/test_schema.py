@@ -9,7 +9,7 @@ FILE = Path(__file__).parents[2] / "docs" / "reference" / "plan-schema.json"
 
 
 def test_the_file_is_what_the_classes_say():
-    """Written by ``json.dumps(schema(), indent=2)``; never by hand."""
+    """Written by ``python -m llmplan.planning.schema > docs/reference/plan-schema.json``, never by hand."""
     assert json.loads(FILE.read_text("utf-8")) == schema()
 
 

@@ -1,5 +1,11 @@
-"""The JSON schema of what :meth:`Plan.to_dict` writes, made from the classes themselves."""
+"""
+The JSON schema of what :meth:`Plan.to_dict` writes, made from the classes themselves.
 
+``python -m llmplan.planning.schema`` prints it; docs/reference/plan-schema.json is what that says.
+"""
+
+import json
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Union, get_args, get_origin
@@ -130,3 +136,7 @@ def _named(cls: type, found: dict[str, Schema]) -> Schema:
         found[cls.__name__] = {}  # while its own fields are looked at
         found[cls.__name__] = _noun(cls) if issubclass(cls, Noun) else _object(cls, found)
     return {"$ref": f"#/$defs/{cls.__name__}"}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
