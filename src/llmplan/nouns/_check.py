@@ -20,7 +20,7 @@ import attrs
 from llmplan.errors import LlmplanError, nearest
 from llmplan.nouns._table import Table, freeze, is_unicode
 from llmplan.sources import Measures, Sourced
-from llmplan.units import factor, is_quantity
+from llmplan.units import CURRENCIES, factor, is_quantity
 
 Check = Callable[[Any], Any]
 
@@ -104,7 +104,7 @@ class IsoDate:
         try:
             day = dt.date.fromisoformat(value)
         except ValueError:
-            msg = f"expected a date such as 2026-12-01, got {value!r}"
+            msg = f"expected a date such as 2026-12-01, got {value!r:.80}"
             raise ValueError(msg) from None
         return day.isoformat()
 
@@ -121,20 +121,20 @@ class TimeZoneName:
             zoneinfo.ZoneInfo(value)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             hint = _hint(value, sorted(zoneinfo.available_timezones()))
-            msg = f"expected a time zone such as 'Asia/Taipei', got {value!r}{hint}"
+            msg = f"expected a time zone such as 'Asia/Taipei', got {value!r:.80}{hint}"
             raise ValueError(msg) from None
         return value
 
 
 @attrs.frozen
 class CurrencyCode:
-    """An ISO 4217 currency: three capital letters."""
+    """An ISO 4217 currency in use: three capital letters."""
 
     def check(self, value: str) -> str:
-        """Give *value* back where it looks like one."""
-        if re.fullmatch("[A-Z]{3}", value):
+        """Give *value* back where it is one."""
+        if value in CURRENCIES:
             return value
-        msg = f"expected a currency such as 'USD', three capital letters, got {value!r}"
+        msg = f"expected a currency such as 'USD', three capital letters of ISO 4217, got {value!r:.80}{_hint(value, CURRENCIES)}"
         raise ValueError(msg)
 
 

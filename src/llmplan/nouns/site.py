@@ -11,6 +11,7 @@ from llmplan.nouns._noun import Noun, noun
 from llmplan.nouns.grid import Grid
 from llmplan.nouns.price import Price
 from llmplan.nouns.tariff import Tariff
+from llmplan.units import CURRENCIES
 
 _RATE = re.compile(r"\s*(?P<rate>\S+)\s+(?P<quote>[A-Z]{3})/(?P<base>[A-Z]{3})\s+on\s+(?P<date>\S+)\s*")
 
@@ -98,7 +99,7 @@ def _parse_rate(text: str) -> ExchangeRate:
     """Take a text such as "31.828 TWD/USD on 2026-03-10" apart, or raise ValueError."""
     found = _RATE.fullmatch(text)
     msg = f"expected a dated exchange rate such as '31.828 TWD/USD on 2026-03-10', got {text!r:.80}"
-    if found is None or found["base"] == found["quote"]:
+    if found is None or found["base"] == found["quote"] or not {found["base"], found["quote"]} <= set(CURRENCIES):
         raise ValueError(msg)
     try:
         rate = float(found["rate"])

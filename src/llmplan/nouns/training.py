@@ -39,7 +39,8 @@ class Training(Noun):
         loss: "plain" (the logits of a whole micro-batch exist at once), or "chunked" (of one chunk at a time).
             None: plain.
 
-        loss_chunks: Into how many chunks the tokens of a micro-batch are cut where the loss is chunked.
+        loss_chunks: Into how many chunks the tokens of a micro-batch are cut where the loss is chunked; at most 1,024, as
+            each is a piece of the program that is walked.
 
         adapter: What is trained beside a model that stays as it is. None: the model itself is trained.
 
@@ -66,7 +67,7 @@ class Training(Noun):
     optimizer: Name | Optimizer | None = None
     recompute: Name | Recompute | None = None
     loss: Literal["plain", "chunked"] | None = None
-    loss_chunks: Annotated[int, Between(1, 1e6)] = 8
+    loss_chunks: Annotated[int, Between(1, 1024)] = 8
     adapter: LoRA | None = None
 
     def _contradictions(self) -> Iterable[str]:

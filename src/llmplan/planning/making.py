@@ -108,6 +108,8 @@ def resolved_case(
         UnknownNameError, PluginError, SpecError, UnsupportedError: As of :func:`plan`.
     """
     _check_workload(workload)
+    if not isinstance(parallelism, Parallelism | None):
+        raise SpecError("plan()", (f"expected a Parallelism, got {parallelism!r:.80} @ parallelism",))
     assert isinstance(workload, Training)  # noqa: S101
     given = {
         "precision": precision,
@@ -159,7 +161,7 @@ def _check_workload(workload: object) -> None:
     if isinstance(workload, Serving):
         raise UnsupportedError("serving", "only training is planned so far")
     if not isinstance(workload, Training):
-        raise SpecError("plan()", (f"expected a Training, got {workload!r} @ workload",))
+        raise SpecError("plan()", (f"expected a Training, got {workload!r:.80} @ workload",))
 
 
 def _of_site(site: Site | None) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _of_site(site: Site | None) -> dict[str, Any]:
     if site is None:
         return {}
     if not isinstance(site, Site):
-        raise SpecError("plan()", (f"expected a Site, got {site!r} @ site",))
+        raise SpecError("plan()", (f"expected a Site, got {site!r:.80} @ site",))
     return {
         kind: resolve(kind, value)
         for kind in ("tariff", "grid", "price")

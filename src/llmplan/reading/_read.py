@@ -56,6 +56,8 @@ def read(source: "str | os.PathLike[str] | Mapping[str, Any]", cls: type[N], *, 
     """
     if isinstance(source, Mapping):
         return from_dict(source, cls, where=where or "<dict>")
+    if not isinstance(source, (str, os.PathLike)):
+        raise SpecError(where or "read()", (f"expected a text, a path or a dict, got {source!r:.80} @ source",))
     path = _path_of(source)
     if path is None:
         return from_dict(_parse(str(source), where or "<string>"), cls, where=where or "<string>")
