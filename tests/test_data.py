@@ -138,9 +138,7 @@ class TestHardware:
         assert card.boost_clock is not None
         assert card.sm_count is not None
         for pair, per_clock in PER_SM[card.family].items():
-            assert card.peak_flops[pair].si == pytest.approx(
-                card.sm_count * card.boost_clock.si * per_clock, rel=2e-3
-            ), pair
+            assert card.peak_flops[pair].si == pytest.approx(card.sm_count * card.boost_clock.si * per_clock, rel=2e-3), pair
 
     def test_the_driver_shows_nearly_all_memory(self, card: Hardware) -> None:
         assert card.memory_usable is not None
@@ -271,11 +269,7 @@ class TestPrecision:
         assert formats[precision.weights].trainable
 
     def test_casts_are_where_formats_differ(self, precision: Precision) -> None:
-        same = (
-            precision.weights == precision.compute
-            and precision.master_weights is None
-            and precision.frozen_weights is None
-        )
+        same = precision.weights == precision.compute and precision.master_weights is None and precision.frozen_weights is None
         assert (precision.casts == "none") == same
 
 

@@ -91,7 +91,9 @@ def test_the_table_is_80_columns_wide(cli, more):
 
 def test_money_is_a_column_where_there_is_some(cli):
     """Electricity and rent, each in its own currency."""
-    text = cli(*COMPARE, "--on", "rtx-4090", "--on", "rtx-4070", "--tariff", "tw-residential", "--price", "aws-p5-48xlarge").stdout
+    text = cli(
+        *COMPARE, "--on", "h100-sxm", "--on", "8x h100-sxm", "--tariff", "tw-residential", "--price", "aws-p5-48xlarge"
+    ).stdout
     assert {"electricity", "rent"} <= set(text.splitlines()[0].split())
     assert "TWD" in text
     assert "USD" in text

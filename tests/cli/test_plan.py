@@ -59,7 +59,8 @@ def test_every_option_arrives(cli):
         "--loss chunked --loss-chunks 4 --precision bf16 --runtime pytorch --data 1 --shard 0 --tariff tw-residential --grid tw "
         "--price aws-p5-48xlarge --baseline-kwh 345 --start 2026-12-01 --pue 1.1 --time-zone Asia/Taipei"
     )
-    done = cli(*PLAN, *line.split(), "--exchange-rate", "31.828 TWD/USD on 2026-03-10", "--json")
+    on = ("plan", "gpt2", "--on", "h100-sxm", "--tokens", "1e9")
+    done = cli(*on, *line.split(), "--exchange-rate", "31.828 TWD/USD on 2026-03-10", "--json")
     case = llmplan.Plan.from_dict(json.loads(done.stdout)).case
     training = {
         "sequence_length": 512,

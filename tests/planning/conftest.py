@@ -10,7 +10,7 @@ from llmplan.sources import Source, Sourced
 _HOME = Site(
     tariff="tw-residential",
     grid="tw",
-    price="aws-p5-48xlarge",
+    price=llmplan.prices["aws-p5-48xlarge"].evolve(name="a neighbour's", hardware="rtx-4070"),
     baseline_kwh_per_month=345,
     start="2026-12-01",
     exchange_rate="31.828 TWD/USD on 2026-03-10",

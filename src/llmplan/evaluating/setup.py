@@ -192,6 +192,8 @@ def _contradictions(case: Case) -> Iterator[str]:
         yield f"the model has a table of {longest} positions, and a sequence has {case.sequence_length} @ Training.sequence_length"
     if case.ranks > case.machine.count:
         yield f"{case.ranks} data-parallel ranks need as many devices, and the machine has {case.machine.count} @ Parallelism.data"
+    if case.price is not None and case.price.hardware != case.hardware.name:
+        yield f"{case.price.name} is the price of a {case.price.hardware}, and the job runs on {case.hardware.name} @ Site.price"
     rest = (training.global_batch_size or 1) % (case.micro_batch_size * case.ranks)
     if rest:
         yield (

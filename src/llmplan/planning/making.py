@@ -170,11 +170,7 @@ def _of_site(site: Site | None) -> dict[str, Any]:
         return {}
     if not isinstance(site, Site):
         raise SpecError("plan()", (f"expected a Site, got {site!r:.80} @ site",))
-    return {
-        kind: resolve(kind, value)
-        for kind in ("tariff", "grid", "price")
-        if (value := getattr(site, kind)) is not None
-    }
+    return {kind: resolve(kind, value) for kind in ("tariff", "grid", "price") if (value := getattr(site, kind)) is not None}
 
 
 def _default(kind: str, name: str) -> Assumption:

@@ -8,10 +8,9 @@ from llmplan.billing.money import convert
 from llmplan.evaluating.evaluate import Answers
 from llmplan.nouns._table import Table
 from llmplan.nouns.site import ExchangeRate, Site
-from llmplan.sources import Estimate
+from llmplan.sources import Estimate, Source
 
 _SECONDS_AN_HOUR = 3600.0
-
 
 
 def _table(values: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
@@ -161,7 +160,7 @@ def memory_report(a: Answers) -> MemoryReport | None:
         reserved=a.reserved,
         device=Estimate(low, likely, high, "byte"),
         needed=a.fit.needed,
-        usable=Estimate.exact(a.fit.usable, "byte"),
+        usable=_as_known(a.fit.usable, a.fit.usable_source),
         terms=terms,
         phase=held.phase,
         moment=held.moment,
@@ -233,6 +232,11 @@ def _converted(amount: Estimate, rate: ExchangeRate) -> Estimate | None:
         return None
     low, likely, high = (convert(x, amount.unit, rate) for x in amount.si)
     return Estimate(low.amount, likely.amount, high.amount, likely.currency, basis=amount.basis)
+
+
+def _as_known(size: float, source: Source) -> Estimate:
+    """A size that a source states. [byte]"""
+    return Estimate(size, size, size, "byte", basis="assumed" if source.kind == "assumption" else "measured")
 
 
 def _exact(size: float) -> Estimate:
