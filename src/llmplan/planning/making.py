@@ -1,7 +1,7 @@
 """plan(): names become nouns, open knobs are completed, the case is evaluated, and a Plan comes out."""
 
-from collections.abc import Mapping
-from os import PathLike
+from collections.abc import Mapping  # noqa: TC003  read at run time by the documentation
+from os import PathLike  # noqa: TC003
 from typing import Any, Final
 
 from llmplan.completing import Assumption, complete
