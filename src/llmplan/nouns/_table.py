@@ -9,6 +9,7 @@ K = TypeVar("K")
 V_co = TypeVar("V_co", covariant=True)
 
 _DEEPEST = 32
+_MOST_BITS = 1000
 
 NULL: Mapping[str, bool] = {"null": True}
 """How a null is written where a language has none."""
@@ -101,18 +102,18 @@ def freeze(value: Any, *, depth: int = _DEEPEST) -> Any:  # noqa: ANN401  whatev
         depth: How many levels of lists and dicts may lie inside one another.
 
     Raises:
-        ValueError: A number that is not finite, a key that is no text, another type, or too many levels.
+        ValueError: A number that is not finite or too long, a key that is no text, another type, or too many levels.
 
     Example:
         >>> freeze({"layers": [1, 2], "rope": {"factor": 8.0}})
         Table({'layers': (1, 2), 'rope': Table({'factor': 8.0})})
     """
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, (int, float)):
+        return _finite(value)
     if isinstance(value, str):
         return _text(value, "text")
-    if isinstance(value, float):
-        return _finite(value)
     if depth == 0:
         msg = f"lists and tables lie more than {_DEEPEST} deep inside one another"
         raise ValueError(msg)
@@ -142,6 +143,10 @@ def thaw(value: Any) -> Any:  # noqa: ANN401
 
 
 def _finite(value: float) -> float:
+    # Python neither computes with larger whole numbers nor writes the longest of them out.
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        msg = f"expected a whole number of at most {_MOST_BITS:,} bits, got one of {value.bit_length():,}"
+        raise ValueError(msg)
     if math.isfinite(value):
         return value
     msg = f"expected a finite number, got {value}"
