@@ -193,7 +193,7 @@ MODELS = {
         r"d21 cannot be built: 11 heads do not divide its width 1344; the nearest depths that can are 20 and 22",
     ),
     "depth of nothing": (lambda: plan("nanochat-2025-d0"), JobError, r"nanochat-2025-d0 cannot be built"),
-    "negative depth": (lambda: plan("nanochat-2025-d-1"), UnknownNameError, r"Did you mean 'nanochat-2025-d\{depth\}'"),
+    "negative depth": (lambda: plan("nanochat-2025-d-1"), UnknownNameError, r"Did you mean 'nanochat-202\d-d"),
     "endless depth": (lambda: plan("nanochat-2025-d" + "9" * 10_000), UnknownNameError, r"no model is named .*\.\.\."),
     "not a name": (lambda: plan(3), SpecError, r"expected a model, its name, the path .*, got int 3 @ model"),
     "bytes": (lambda: plan(b"gpt2"), SpecError, r"expected a model, .* got bytes b'gpt2' @ model"),

@@ -37,7 +37,7 @@ UNDATED = {"assumption", "derived", "generated"}
 EXPECTED = {
     "hardware": "a100-sxm-80gb h100-sxm rtx-4070 rtx-4070-laptop rtx-4090",
     "machine": "8x-a100-sxm-80gb 8x-h100-sxm host-desktop host-laptop host-server",
-    "model": "gpt2 gpt2-large gpt2-medium gpt2-xl llama-3.1-8b nanochat-d20 nanochat-d24 nanochat-d26 nanochat-d32",
+    "model": "gpt2 gpt2-large gpt2-medium gpt2-xl llama-3.1-8b nanochat-2026-d24 nanochat-d20 nanochat-d26 nanochat-d32",
     "format": "8bit-block bf16 fp16 fp32 fp8-e4m3 fp8-e5m2 int8 nf4 nf4-double-quantized",
     "precision": "bf16 bf16-autocast bf16-cast bf16-master fp32 qlora-nf4 qlora-nf4-dq",
     "optimizer": "adamw adamw-8bit adamw-foreach muon sgd sgd-momentum",

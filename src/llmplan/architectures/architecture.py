@@ -8,7 +8,7 @@ is carried out is the runtime's. It is written once in letters: each number of i
 
 import abc
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 import attrs
@@ -58,10 +58,12 @@ class Architecture(abc.ABC, Generic[ShapeT]):
 
     Attributes:
         name: Its registry name; config.json's ``model_type`` where there is one.
+        dropouts: Configuration keys that hold a dropout rate.
     """
 
     llmplan_api = 1
     name: str
+    dropouts: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def shape(self, config: Mapping[str, Any]) -> ShapeT:
@@ -83,6 +85,13 @@ class Architecture(abc.ABC, Generic[ShapeT]):
     def position_limit(self, config: Mapping[str, Any]) -> int | None:  # noqa: ARG002  a few architectures have one
         """The length that no sequence can pass, where positions are rows of a table; None where they are not."""
         return None
+
+    def left_out(self, config: Mapping[str, Any]) -> Iterator[str]:
+        """What a configuration asks for and :meth:`block` does not say: a sentence for each."""
+        rates = {key: config.get(key) for key in self.dropouts}
+        asked = [f"{key} {rate:g}" for key, rate in rates.items() if isinstance(rate, (int, float)) and rate > 0]
+        if asked:
+            yield f"dropout of the model's configuration is left out, as its masks are not modelled: {', '.join(asked)}"
 
     @abc.abstractmethod
     def embed(self, e: Emitter, s: ShapeT) -> Tensor:

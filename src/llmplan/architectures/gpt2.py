@@ -42,6 +42,7 @@ class Gpt2(Architecture[Gpt2Shape]):
     """
 
     name = "gpt2"
+    dropouts = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
 
     def shape(self, config: Mapping[str, Any]) -> Gpt2Shape:
         """Read ``n_embd``, ``n_head``, ``n_inner``, ``n_positions``, ``vocab_size``, ``tie_word_embeddings``."""

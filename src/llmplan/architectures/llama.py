@@ -49,6 +49,7 @@ class Llama(Architecture[LlamaShape]):
     """
 
     name = "llama"
+    dropouts = ("attention_dropout",)
 
     def shape(self, config: Mapping[str, Any]) -> LlamaShape:
         """Read ``hidden_size``, ``num_attention_heads``, ``num_key_value_heads``, ``head_dim`` and the like."""

@@ -262,7 +262,9 @@ depths that can are 20 and 22
     width, heads = _rule_2025(depth)
     if not _builds(depth):
         what = f"nanochat-2025-d{depth} cannot be built: {heads} heads do not divide its width {width}"
-        raise JobError((f"{what}; the nearest depths that can are {' and '.join(map(str, _near(depth)))}",))
+        near = _near(depth)
+        can = f"nearest depths that can are {near[0]} and {near[1]}" if len(near) > 1 else f"nearest depth that can is {near[0]}"
+        raise JobError((f"{what}; the {can}",))
     return _model("nanochat-2025", depth, width, heads, 65536)
 
 

@@ -248,6 +248,8 @@ class _Customer:
     """A tariff, a clock and a baseline, whose bills without a job are worked out once."""
 
     def __init__(self, tariff: Tariff, time_zone: str, baseline: Baseline) -> None:
+        if not isinstance(tariff, Tariff):
+            raise JobError((f"tariff: expected a Tariff, got {tariff!r:.80}; llmplan.tariffs finds one by its name",))
         dates = calendar(tariff, time_zone)
         self.tariff = tariff
         self.clock = dates.clock

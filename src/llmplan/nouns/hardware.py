@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import attrs
 
@@ -119,6 +119,17 @@ class Hardware(Noun):
     boost_clock: Hertz | None = None
     display_reserved: Annotated[Bytes, MayBeZero()] | None = None
     notes: str = ""
+
+    def evolve(self, **changes: Any) -> Self:
+        """
+        The same card with some fields changed: see :meth:`llmplan.nouns._noun.Noun.evolve`.
+
+        What the driver lets programs have of another capacity is not known: ``memory_usable`` becomes None where only
+        the capacity is given.
+        """
+        if "memory_capacity" in changes:
+            changes = {"memory_usable": None} | changes
+        return super().evolve(**changes)
 
     def _contradictions(self) -> Iterable[str]:
         yield from self._at_most("memory_usable", "memory_capacity")

@@ -54,6 +54,8 @@ def read(source: "str | os.PathLike[str] | Mapping[str, Any]", cls: type[N], *, 
 
     .. versionadded:: 0.1.0
     """
+    if not (isinstance(cls, type) and issubclass(cls, Noun)):
+        raise SpecError(where or "read()", (f"expected the class of a noun, got {cls!r:.80} @ cls",))
     if isinstance(source, Mapping):
         return from_dict(source, cls, where=where or "<dict>")
     if not isinstance(source, (str, os.PathLike)):

@@ -5,9 +5,10 @@ A prediction that has never met a measurement is a rumour. The predictor sees a 
 its result; what it cannot answer is counted with the reason, never skipped.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 
-from llmplan.errors import UnknownNameError
+from llmplan.errors import SpecError, UnknownNameError
 from llmplan.validating.report import Report
 
 __all__ = ["KINDS", "Report", "validate"]
@@ -29,13 +30,13 @@ KINDS: dict[str, Callable[[], Callable[[list[str]], Report]]] = {"memory": _memo
 """What can be validated, by name."""
 
 
-def validate(kind: str, paths: list[str]) -> Report:
+def validate(kind: str, paths: "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]") -> Report:
     """
     Predict the measured cases of some files.
 
     Args:
         kind: "memory" or "bills".
-        paths: JSON files of that kind's cases.
+        paths: A JSON file of that kind's cases, or several.
 
     Raises:
         UnknownNameError: No such kind.
@@ -43,4 +44,8 @@ def validate(kind: str, paths: list[str]) -> Report:
     """
     if kind not in KINDS:
         raise UnknownNameError("kind of validation", kind, tuple(KINDS))
-    return KINDS[kind]()(paths)
+    files = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    wrong = tuple(f"expected the path of a file, got {p!r:.80} @ paths" for p in files if not isinstance(p, (str, os.PathLike)))
+    if wrong:
+        raise SpecError("validate()", wrong)
+    return KINDS[kind]()([os.fspath(p) for p in files])

@@ -1,5 +1,6 @@
 """``python -m llmplan.cli.demo``: the question that llmplan was born from, answered."""
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -93,9 +94,12 @@ def _claims() -> Iterator[str]:
 
 
 def main() -> int:
-    """Print it."""
-    for line in lines():
-        print(line)  # noqa: T201  that is what it is for
+    """Print it, as far as somebody reads it."""
+    try:
+        for line in lines():
+            print(line, flush=True)  # noqa: T201  that is what it is for
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed into the closed pipe
     return 0
 
 
