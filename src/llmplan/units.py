@@ -136,12 +136,11 @@ def introduce() -> bool:
 
     .. versionadded:: 0.1.0
     """
-    if "pint" not in sys.modules:
+    # Looked up and not imported: another thread may be in the midst of importing pint, and two that each hold a part of
+    # it wait for one another. Some versions annotate the map as read-only, and write to it themselves.
+    told: dict[str, type | None] | None = getattr(sys.modules.get("pint.compat"), "upcast_type_map", None)
+    if told is None:
         return False
-    from pint import compat
-
-    # Some versions of pint annotate it as read-only, and write to it themselves.
-    told: dict[str, type | None] = vars(compat)["upcast_type_map"]
     new = _SOURCED not in told
     if new:
         told[_SOURCED] = None
@@ -181,11 +180,9 @@ def is_quantity(value: object) -> "TypeGuard[Quantity[Any]]":
 
     .. versionadded:: 0.1.0
     """
-    if "pint" not in sys.modules:
-        return False
-    from pint.facets.plain import PlainQuantity
-
-    return isinstance(value, PlainQuantity)
+    # Looked up and not imported, as in introduce().
+    plain = getattr(sys.modules.get("pint.facets.plain"), "PlainQuantity", None)
+    return plain is not None and isinstance(value, plain)
 
 
 _LONGEST = 200
