@@ -1,5 +1,6 @@
 """Hardware: one accelerator, as its datasheet describes it."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
@@ -127,9 +128,11 @@ class Hardware(Noun):
         What the driver lets programs have of another capacity is not known: ``memory_usable`` becomes None where only
         the capacity is given.
         """
-        if "memory_capacity" in changes:
-            changes = {"memory_usable": None} | changes
-        return super().evolve(**changes)
+        if "memory_capacity" not in changes or "memory_usable" in changes:
+            return super().evolve(**changes)
+        made = super().evolve(**changes, memory_usable=None)
+        same = math.isclose(made.memory_capacity.si, self.memory_capacity.si)  # the same amount in another unit
+        return attrs.evolve(made, memory_usable=self.memory_usable) if same else made
 
     def _contradictions(self) -> Iterable[str]:
         yield from self._at_most("memory_usable", "memory_capacity")
