@@ -132,7 +132,7 @@ class Hardware(Noun):
             return super().evolve(**changes)
         made = super().evolve(**changes, memory_usable=None)
         same = math.isclose(made.memory_capacity.si, self.memory_capacity.si)  # the same amount in another unit
-        return attrs.evolve(made, memory_usable=self.memory_usable) if same else made
+        return super().evolve(**changes, memory_usable=self.memory_usable) if same else made
 
     def _contradictions(self) -> Iterable[str]:
         yield from self._at_most("memory_usable", "memory_capacity")
