@@ -46,20 +46,25 @@ class Rule:
         All that is kept for *weight* between steps. [byte]
 
         AdamW has two moments and, where it is fused or keeps FP32 states, a step count on the device; Muon and SGD
-        with momentum one moment; 8-bit AdamW a byte a moment and an FP32 scale for each 256 elements.
+        with momentum one moment; 8-bit AdamW a byte a moment and an FP32 scale for each 256 elements. A master copy
+        stands beside any of them, and the moments are as it is.
         """
-        own, full = rounded(weight.bytes), rounded(4.0 * weight.elements)
+        full = rounded(4.0 * weight.elements)
+        return self._moments(weight, full) + (full if self.master else 0.0)
+
+    def _moments(self, weight: Tensor, full: Number) -> Number:
+        """The same without a master copy; *full* is the weight in FP32. [byte]"""
+        in_full = self.states == "fp32" or self.master
+        moment = full if in_full else rounded(weight.bytes)
         if self.algorithm == "sgd":
-            return 0.0 if not self.master else full
+            return 0.0
         if self.algorithm == "sgd-momentum" or (self.algorithm == "muon" and is_hidden_matrix(weight)):
-            return own
+            return moment
         if self.states == "8bit":
             scales = rounded(4.0 * ceil(weight.elements / _BLOCK_ELEMENTS))
             small = weight.elements < _SMALLEST_IN_8_BITS
             return where(small, 2.0 * full, 2.0 * (rounded(weight.elements) + scales))
-        if self.states == "fp32" or self.master:
-            return (3.0 if self.master else 2.0) * full + _STEP_COUNT_BYTES
-        return 2.0 * own + (_STEP_COUNT_BYTES if self.implementation == "fused" else 0.0)
+        return 2.0 * moment + (_STEP_COUNT_BYTES if in_full or self.implementation == "fused" else 0.0)
 
     def temporary_bytes(self, weights: Iterable[tuple[Tensor, Number]]) -> Number:
         """
