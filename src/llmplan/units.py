@@ -71,6 +71,7 @@ def _common() -> dict[str, tuple[float, str]]:
     time |= {"hour": 3600.0, "hours": 3600.0, "d": 86400.0, "day": 86400.0, "days": 86400.0, "week": 604800.0}
     counts = {text: (1.0, text) for text in ("dimensionless", "token")} | {"tokens": (1.0, "token")}
     counts |= {"token/s": (1.0, "token/second"), "tokens/s": (1.0, "token/second"), "token/second": (1.0, "token/second")}
+    counts |= {"FLOP/token": (1.0, "FLOP/token")}
     seconds = {text: (worth, "second") for text, worth in time.items()}
     return amounts | rates | work | speed | power | energy | pace | mass | carbon | seconds | counts
 
