@@ -40,9 +40,17 @@ def test_json(report: Report) -> None:
     assert made["statistics"]["whole_bill"]["all"]["n"] == report.cases
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cases": 3}', '{"cases": [3]}', '{"cases": [{}]}'])
+def test_a_case_that_says_nothing_is_counted(tmp_path: Path) -> None:
+    """With its reason."""
+    file = tmp_path / "bills.json"
+    file.write_text('{"cases": [{}]}')
+    report = validate("bills", file)
+    assert (report.cases, report.answered) == (1, 0)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cases": 3}', '{"cases": [3]}'])
 def test_what_is_no_file_of_cases(tmp_path: Path, content: str) -> None:
-    """Told as such, or counted; nothing else escapes."""
+    """Told as such."""
     file = tmp_path / "bills.json"
     file.write_text(content)
     with pytest.raises(SpecError):

@@ -84,7 +84,7 @@ class TestValidate:
 
     def test_a_file_that_is_not_there(self) -> None:
         """With its name."""
-        with pytest.raises(SpecError, match=r"nowhere\.json.*cannot be read"):
+        with pytest.raises(SpecError, match=r"nowhere\.json:\n.*cannot be read"):
             validate("memory", ["nowhere.json"])
 
     def test_what_is_no_path(self) -> None:

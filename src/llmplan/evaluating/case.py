@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 
 from llmplan.architectures.architecture import Architecture
+from llmplan.errors import SpecError
 from llmplan.nouns.calibration import Calibration
 from llmplan.nouns.format import Format
 from llmplan.nouns.grid import Grid
@@ -64,24 +65,32 @@ class Case:
     @property
     def ranks(self) -> int:
         """Data-parallel ranks."""
-        return self.parallelism.data or 1
+        return _set(self.parallelism.data, "Parallelism.data")
 
     @property
     def sequence_length(self) -> int:
         """Tokens of a sequence. [token]"""
-        return self.training.sequence_length or 1
+        return _set(self.training.sequence_length, "Training.sequence_length")
 
     @property
     def micro_batch_size(self) -> int:
         """Sequences that a rank takes at a time. [sequence]"""
-        return self.training.micro_batch_size or 1
+        return _set(self.training.micro_batch_size, "Training.micro_batch_size")
 
     @property
     def micro_batches(self) -> int:
         """Micro-batches of a rank in one step."""
-        return max(1, (self.training.global_batch_size or 1) // (self.micro_batch_size * self.ranks))
+        sequences = _set(self.training.global_batch_size, "Training.global_batch_size")
+        return max(1, sequences // (self.micro_batch_size * self.ranks))
 
     @property
     def tokens_per_step(self) -> float:
         """Tokens of one step over all ranks. [token]"""
         return float(self.micro_batches * self.micro_batch_size * self.ranks * self.sequence_length)
+
+
+def _set(value: int | None, knob: str) -> int:
+    """A knob that is no longer open: nothing here has a default."""
+    if value is None:
+        raise SpecError("Case", (f"required here, as nothing is completed @ {knob}",))
+    return value

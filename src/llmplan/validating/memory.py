@@ -71,6 +71,7 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
         inputs: The case, as data/memory_cases.json states them, without its name.
 
     Raises:
+        SpecError: The case does not say something, or what it says cannot be.
         UnsupportedError: The case asks for something that is not modelled.
     """
     found = memory(case_of(inputs))
@@ -84,17 +85,17 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
 
 def case_of(inputs: Mapping[str, Any]) -> Case:
     """The job that a case's inputs describe."""
+    inputs = _Said(inputs)
     if inputs.get("compile"):
         raise UnsupportedError("the memory of compiled code", "what the compiler keeps and makes again is not modelled yet")
-    optimizer, dtype, rank = inputs["optimizer"], inputs["dtype"], inputs["lora_rank"]
-    if optimizer not in _ALGORITHMS:
-        raise UnsupportedError(f"the optimizer {optimizer!r}", f"modelled are: {', '.join(_ALGORITHMS)}")
-    algorithm, states = _ALGORITHMS[optimizer]
+    optimizer, rank = inputs["optimizer"], inputs["lora_rank"]
+    algorithm, states = _modelled("optimizer", optimizer, _ALGORITHMS)
+    precision = _modelled("dtype", inputs["dtype"], _PRECISIONS)
     updates = Optimizer(
         name=optimizer,
-        algorithm=algorithm,  # type: ignore[arg-type]  # the table's values are the literals
+        algorithm=algorithm,
         implementation=inputs["optimizer_impl"],
-        state_format=states,  # type: ignore[arg-type]
+        state_format=states,
         master=optimizer == "adamw_master",
         when="backward" if inputs["optimizer_in_backward"] else "step",
         source=_SOURCE,
@@ -105,14 +106,28 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
         micro_batch_size=inputs["micro_batch"],
         global_batch_size=inputs["micro_batch"] * inputs["accumulate"],
         optimizer=updates,
-        recompute=_RECOMPUTE[inputs["checkpoint"]],
+        recompute=_modelled("checkpoint", inputs["checkpoint"], _RECOMPUTE),
         loss=inputs["loss"],
         loss_chunks=inputs["loss_chunks"],
         adapter=LoRA(rank=rank) if rank else None,
     )
     runtime = resolve("runtime", "pytorch").evolve(attention=inputs["attention"])
-    case, _ = resolved_case(_model(inputs), _ANY_CARD, workload, precision=_PRECISIONS[dtype], runtime=runtime)
+    case, _ = resolved_case(_model(inputs), _ANY_CARD, workload, precision=precision, runtime=runtime)
     return _on_one_rank(case)
+
+
+class _Said(dict[str, Any]):
+    """What a case says; what it does not say is a fault of the case."""
+
+    def __missing__(self, key: str) -> Any:  # noqa: ANN401
+        raise SpecError("a case", (f"required field missing @ inputs.{key}",))
+
+
+def _modelled(key: str, value: object, table: Mapping[str, Any]) -> Any:  # noqa: ANN401  what the table holds
+    """What a word of a case stands for here."""
+    if isinstance(value, str) and value in table:
+        return table[value]
+    raise UnsupportedError(f"the {key} {value!r:.80}", f"modelled are: {', '.join(table)}")
 
 
 def _on_one_rank(case: Case) -> Case:
@@ -123,7 +138,7 @@ def _on_one_rank(case: Case) -> Case:
 
 def _model(inputs: Mapping[str, Any]) -> Model:
     """The model of a case: a depth of nanochat's, or the shape of a family in plain PyTorch."""
-    given: Mapping[str, Any] = inputs["model"]
+    given = _Said(inputs["model"])
     if "nanochat" in given:
         model: Model = resolve("model", f"nanochat-2025-d{given['nanochat']}")
         return model.evolve(config=dict(model.config) | {"vocab_size": given.get("vocab", model["vocab_size"])})
