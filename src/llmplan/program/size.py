@@ -50,8 +50,7 @@ class Size:
     args: tuple[Any, ...]
 
     def __new__(cls, kind: str, args: tuple[Any, ...]) -> "Size":  # noqa: PYI034  nothing derives from it
-        # Sizes are kept alive by this table, so an id is never used twice.
-        key = (kind, *(id(a) if isinstance(a, Size) else a for a in args))
+        key = (kind, *args)  # sizes among them are told apart by identity
         known = _INTERNED.get(key)
         if known is not None:
             return known
@@ -133,13 +132,16 @@ class Size:
     __repr__ = __str__
 
 
+#: What changes nothing on the right of an operation, and on the left of a sum or a product too.
+_UNITS = {"+": 0.0, "-": 0.0, "*": 1.0, "/": 1.0}
+
+
 def _made(kind: str, a: Number, b: Number) -> Number:
     """The operation's node, or what it comes to where an operand says nothing new."""
-    if kind == "*" and 1.0 in (x for x in (a, b) if isinstance(x, (int, float))):
-        return b if isinstance(a, (int, float)) and a == 1.0 else a
-    if kind in ("/", "-", "+") and isinstance(b, (int, float)) and b == (1.0 if kind == "/" else 0.0):
+    unit = _UNITS.get(kind)
+    if isinstance(b, (int, float)) and b == unit:
         return a
-    if kind == "+" and isinstance(a, (int, float)) and a == 0.0:
+    if kind in "+*" and isinstance(a, (int, float)) and a == unit:
         return b
     return Size(kind, (a, b))
 
