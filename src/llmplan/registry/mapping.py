@@ -290,9 +290,12 @@ class Registry(Mapping[str, T_co], Generic[T_co]):
     @property
     def cls(self) -> "type[T_co]":
         """The class of the items; asking for it imports it."""
-        if isinstance(self._cls, str):
-            from importlib import import_module
+        known = self._cls  # looked at once: another thread may replace the text between two looks
+        if not isinstance(known, str):
+            return known
+        from importlib import import_module
 
-            module, _, attribute = self._cls.partition(":")
-            self._cls = getattr(import_module(module), attribute)
-        return self._cls  # type: ignore[return-value]  # a text is replaced above
+        module, _, attribute = known.partition(":")
+        found: type[T_co] = getattr(import_module(module), attribute)
+        self._cls = found
+        return found
