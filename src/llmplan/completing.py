@@ -4,14 +4,11 @@ import math
 from typing import Any, Final
 
 import attrs
-import numpy as np
 
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.fitting import usable_bytes
-from llmplan.evaluating.memory import peak_bytes
+from llmplan.evaluating.memory import peaks_at
 from llmplan.evaluating.overheads import overheads
-from llmplan.evaluating.setup import sizes_of
-from llmplan.evaluating.tracing import TOKENS
 
 #: Tokens of a step where nothing is said: about half a million, as GPT-3's smaller models and nanoGPT have.
 DEFAULT_TOKENS_PER_STEP: Final = 524288
@@ -142,10 +139,7 @@ def _peaks(case: Case, sizes: list[int], micro_batches: int) -> list[float]:
 
 def _peaks_of_one_structure(case: Case, sizes: list[int], micro_batches: int) -> list[float]:
     job = _with(case, micro_batch_size=sizes[0], global_batch_size=sizes[0] * case.ranks * micro_batches)
-    if len(sizes) == 1:
-        return [float(peak_bytes(job))]
-    tokens = np.array(sizes, dtype=float) * case.sequence_length
-    return [float(p) for p in np.ravel(peak_bytes(job, sizes_of(job) | {str(TOKENS): tokens}))]
+    return [*peaks_at(job, (float(m * case.sequence_length) for m in sizes))]
 
 
 def _with(case: Case, **changes: Any) -> Case:

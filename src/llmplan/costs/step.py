@@ -16,7 +16,7 @@ from llmplan.costs import kinds
 from llmplan.costs.constants import Array, Constants, along
 from llmplan.costs.launch import joined, launch_seconds
 from llmplan.costs.rates import Rates, device, rates
-from llmplan.costs.stacks import Phases, Value, stacked
+from llmplan.costs.stacks import Phases, Stacks, Value, stacked
 from llmplan.nouns.hardware import Hardware
 from llmplan.nouns.machine import Machine
 from llmplan.nouns.runtime import Runtime
@@ -60,7 +60,7 @@ class StepTime:
 
 
 def price(
-    phases: Phases,
+    phases: Phases | Stacks,
     *,
     hardware: Hardware,
     machine: Machine,
@@ -91,7 +91,8 @@ def price(
 
     Args:
         phases: The kernels of one step of one rank and how often each runs, by phase: "forward", "backward",
-            "recompute" (all micro-batches of the step), "optimizer", "communication".
+            "recompute" (all micro-batches of the step), "optimizer", "communication". Or the same stacked, with as many
+            axes as the sweep has, where they are priced more than once.
 
         hardware: The accelerator.
 
@@ -142,7 +143,7 @@ def conditions_of(hardware: Hardware, machine: Machine) -> str:
 class _Step:
     """A step while it is being priced."""
 
-    def __init__(self, phases: Phases, found: Rates, machine: Machine, runtime: Runtime) -> None:
+    def __init__(self, phases: Phases | Stacks, found: Rates, machine: Machine, runtime: Runtime) -> None:
         self.rates = found
         self.machine = machine
         self.runtime = runtime
@@ -150,7 +151,8 @@ class _Step:
 
     def time(self, *, micro_batches: Array, stride: Array, bubble: Array, conditions: str) -> StepTime:
         """All of it, put together."""
-        stacks = stacked(self.phases, axes=max(micro_batches.ndim, stride.ndim, bubble.ndim))
+        sweep = max(micro_batches.ndim, stride.ndim, bubble.ndim)
+        stacks = self.phases if isinstance(self.phases, Stacks) else stacked(self.phases, axes=sweep)
         axes = stacks.axes
         nothing = np.zeros((1,) * (1 + axes))
         found = self.rates

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
+import numpy as np
 
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
-from llmplan.evaluating.tracing import Trace, trace
+from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.program.op import Category, Tensor
 from llmplan.program.rows import Part
 from llmplan.program.size import Evaluator, Number, maximum, rounded
@@ -139,11 +140,27 @@ def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value
         case: The job.
         sizes: What the letters stand for, where it is not what the case says: arrays give the peak along their axes.
     """
-    prepared = _prepared(setup_of(case))
-    standing, repeats, atoms = prepared.sized(sizes or sizes_of(case))
+    return _peak(_prepared(setup_of(case)), sizes or sizes_of(case))
+
+
+def _peak(prepared: _Prepared, sizes: Mapping[str, "Value"]) -> "Value":
+    standing, repeats, atoms = prepared.sized(sizes)
     live = prepared.trace.rows.peak(atoms, repeats)
     peak: Value = _always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)
     return peak
+
+
+def peaks_at(case: Case, tokens: Iterable[float]) -> tuple[float, ...]:
+    """The peaks where a micro-batch has so many *tokens*: one evaluation for all. [byte]"""
+    return _peaks_at(setup_of(case), tuple(sizes_of(case).items()), tuple(tokens))
+
+
+@functools.lru_cache(maxsize=256)
+def _peaks_at(setup: Setup, sizes: tuple[tuple[str, float], ...], tokens: tuple[float, ...]) -> tuple[float, ...]:
+    """The peaks of a structure: whatever the card, the site and the tokens of the run."""
+    along = tokens[0] if len(tokens) == 1 else np.array(tokens)  # numbers are faster than an array of one
+    found = np.ravel(_peak(_prepared(setup), dict(sizes) | {str(TOKENS): along}))
+    return tuple(map(float, np.broadcast_to(found, len(tokens))))
 
 
 def memory(case: Case) -> Memory:
@@ -154,9 +171,13 @@ def memory(case: Case) -> Memory:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    setup = setup_of(case)
-    prepared = _prepared(setup)
-    sizes = sizes_of(case)
+    return _memory(setup_of(case), tuple(sizes_of(case).items()))
+
+
+@functools.lru_cache(maxsize=256)
+def _memory(setup: Setup, sizes_in_order: tuple[tuple[str, float], ...]) -> Memory:
+    """The memory of a structure of these sizes: whatever the card, the site and the tokens of the run."""
+    prepared, sizes = _prepared(setup), dict(sizes_in_order)
     standing, repeats, atoms = prepared.sized(sizes)
     rows = prepared.trace.rows
     row = rows.highest(atoms, repeats)

@@ -1,5 +1,6 @@
 """Timing: seconds of a step and of the whole run, and the energy that they take."""
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Final
@@ -9,6 +10,7 @@ import numpy as np
 
 from llmplan.costs.constants import Array, constants
 from llmplan.costs.power import average_power
+from llmplan.costs.stacks import Stacks, stacked
 from llmplan.costs.step import price
 from llmplan.costs.wall import wall_time
 from llmplan.evaluating.case import Case
@@ -74,6 +76,12 @@ class Timing:
     site_kwh: Array
 
 
+@functools.lru_cache(maxsize=256)
+def _stacked(work: Work) -> Stacks:
+    """Kernels side by side: once for all cards."""
+    return stacked(work.phases)
+
+
 def timing(case: Case, work: Work, parameters: float) -> Timing:
     """
     Time and energy of a *case* with its *work*.
@@ -88,7 +96,7 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
     """
     drawn = constants(case.calibration)
     step = price(
-        work.phases,
+        _stacked(work),
         hardware=case.hardware,
         machine=case.machine,
         runtime=case.runtime,
