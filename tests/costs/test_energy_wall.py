@@ -38,7 +38,7 @@ class TestEnergy:
         )
         assert found.device == pytest.approx(seconds * board * boards)
         assert found.host == pytest.approx(seconds * host)
-        assert found.site == pytest.approx((found.device + found.host) * pue / 0.92)
+        assert found.site == pytest.approx((found.device / 0.92 + found.host) * pue)
         assert found.site >= found.device
 
 

@@ -1,12 +1,16 @@
 """Fitting: what a job needs against what a card has, and how sure that is."""
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import llmplan
 from llmplan import Training, hardwares
-from llmplan.evaluating.fitting import _probability, reserved, usable_bytes
+from llmplan.evaluating.fitting import RESERVED_OVER_ALLOCATED, _probability, reserved, usable_bytes
 from llmplan.evaluating.overheads import overheads
 
 needs = st.lists(st.floats(1e6, 1e12), min_size=3, max_size=3).map(sorted)
@@ -66,3 +70,11 @@ class TestNeed:
         assert [o.name for o in overheads(hardwares["h100-sxm"], 8)] == [*names, "communication buffers"]
         assert "display" in [o.name for o in overheads(hardwares["rtx-4070"], 1)]
         assert all(o.source.title for o in overheads(hardwares["rtx-4070"], 8))
+
+
+def test_reserved_ratios_are_the_percentiles_of_the_measured_runs() -> None:
+    """Computed from the file that they are said to come from, so that they cannot be typed wrong."""
+    cases = json.loads(Path("tests/data/memory_cases.json").read_text("utf-8"))["cases"]
+    ratios = [c["measured"]["allocator_peak_reserved"] / c["measured"]["peak"] for c in cases]
+    assert len(ratios) == 48
+    assert tuple(round(float(q), 5) for q in np.quantile(ratios, (0.05, 0.5, 0.95))) == RESERVED_OVER_ALLOCATED

@@ -27,7 +27,7 @@ def energy(
     r"""
     Energy of a run. [J]
 
-    .. math:: E_{site} = \left(N_{boards}\, P_{board} + N_{nodes}\, P_{host}\right) T \cdot \mathrm{PUE} / \eta
+    .. math:: E_{site} = \left(N_{boards}\, P_{board} / \eta + N_{nodes}\, P_{host}\right) T \cdot \mathrm{PUE}
 
     Args:
         seconds: :math:`T`, wall-clock time. [s]
@@ -38,7 +38,7 @@ def energy(
 
         host_power: :math:`P_{host}`, of a node without its accelerators. [W]
 
-        supply_efficiency: :math:`\eta`, of a desktop's power supply; 1 where the host's power was measured at the wall.
+        supply_efficiency: :math:`\eta`, of the supply on its way to the boards; a host's power is what it draws at the wall.
 
         pue: Power usage effectiveness of the building; 1 at home.
 
@@ -46,14 +46,14 @@ def energy(
         The three energies.
 
     Example:
-        A desktop card at 190 W and its host at 65 W for a day: 6.65 kWh at the wall.
+        A desktop card at 190 W and its host at 65 W for a day: 6.52 kWh at the wall.
 
         >>> e = energy(seconds=86400.0, board_power=190.0, boards=1.0, host_power=65.0, nodes=1.0,
         ...            supply_efficiency=0.92, pue=1.0)
         >>> round(e.site / 3.6e6, 2)
-        6.65
+        6.52
 
     .. versionadded:: 0.1.0
     """
     device, host = seconds * boards * board_power, seconds * nodes * host_power
-    return Energy(device=device, host=host, site=(device + host) * pue / supply_efficiency)
+    return Energy(device=device, host=host, site=(device / supply_efficiency + host) * pue)

@@ -17,7 +17,7 @@ from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.program.op import Category, Tensor
 from llmplan.program.rows import Part
-from llmplan.program.size import Evaluator, Number, maximum, rounded
+from llmplan.program.size import Evaluator, Number, largest, maximum, rounded, total
 
 if TYPE_CHECKING:
     from llmplan.program.size import Value
@@ -114,16 +114,16 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     """What stands around a trace, in its letters."""
     weights = found.program.weights()
     trained = [(w, n) for w, n in weights if w.weight and w.weight.trainable]
-    parameters = _total((rounded(_stored(w)), n) for w, n in weights)
-    gradients = _total((rounded(w.bytes), n) for w, n in trained)
-    states = setup.data.states(_total((setup.rule.state_bytes(w), n) for w, n in trained))
+    parameters = total(rounded(_stored(w)) * n for w, n in weights)
+    gradients = total(rounded(w.bytes) * n for w, n in trained)
+    states = setup.data.states(total(setup.rule.state_bytes(w) * n for w, n in trained))
     kept = setup.data.gradients(gradients)
     used_up = setup.structure.steps_in_backward is not None
-    visit = _largest(setup.rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
+    visit = largest(setup.rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
     return Standing(
         parameters=setup.data.parameters(parameters),
         optimizer=0.0 if setup.states_on_host else states,
-        other=_total((rounded(size), 1.0) for _, size in found.program.constants),
+        other=total(rounded(size) for _, size in found.program.constants),
         accumulated=kept if setup.accumulates else 0.0,
         buckets=setup.data.buckets(gradients),
         gradients=0.0 if used_up else kept,
@@ -247,17 +247,3 @@ def _parts(s: Standing[float], live: list[Part], *, in_step: bool) -> tuple[Part
 
 def _stored(weight: Tensor) -> Number:
     return weight.weight.stored if weight.weight else weight.bytes
-
-
-def _total(sizes: Iterable[tuple[Number, Number]]) -> Number:
-    total: Number = 0.0
-    for size, count in sizes:
-        total = total + size * count
-    return total
-
-
-def _largest(sizes: Iterable[Number]) -> Number:
-    most: Number = 0.0
-    for size in sizes:
-        most = maximum(most, size)
-    return most

@@ -96,7 +96,7 @@ def overheads(hardware: Hardware, ranks: int) -> list[Overhead]:
 
 
 def _display(reserved: Sourced) -> Overhead:
-    """What a desktop takes, from nothing (no display) to half as much again."""
+    """What a desktop takes; that another takes half as much to 1.6 times as much is an assumption. [byte]"""
     size = reserved.si
-    spread = Estimate(low=0.5 * size, likely=size, high=1.6 * size, unit="byte", basis="measured")
+    spread = Estimate(low=0.5 * size, likely=size, high=1.6 * size, unit="byte", basis="assumed")
     return Overhead(name="display", size=spread, source=reserved.source)

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from llmplan.costs.constants import Array, constants
+from llmplan.costs.energy import energy
 from llmplan.costs.power import average_power
 from llmplan.costs.stacks import Stacks, stacked
 from llmplan.costs.step import price
@@ -109,10 +110,16 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
     total = _wall(case, steps, step.draws, parameters)
     peak = case.hardware.peak(_computed_in(case)).si
     board = average_power(step, case.hardware, drawn)
-    host = (case.machine.host_power.si if case.machine.host_power else 0.0) * case.machine.nodes
-    device_kwh = total * board * case.machine.count / _JOULES_A_KWH
-    host_kwh = total * host / _JOULES_A_KWH
-    pue = case.site.pue if case.site else 1.0
+    host = case.machine.host_power.si if case.machine.host_power else 0.0
+    used = energy(
+        seconds=total,
+        board_power=board,
+        boards=np.asarray(float(case.machine.count)),
+        host_power=np.asarray(host),
+        nodes=np.asarray(float(case.machine.nodes)),
+        supply_efficiency=np.asarray(SUPPLY_EFFICIENCY[case.machine.kind]),
+        pue=np.asarray(case.site.pue if case.site else 1.0),
+    )
     return Timing(
         steps=steps,
         step=step.draws,
@@ -124,10 +131,10 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
         mfu=work.model_flops / (step.draws * peak),
         hfu=work.hardware_flops / (step.draws * peak),
         board_power=board,
-        host_power=host,
-        device_kwh=device_kwh,
-        host_kwh=host_kwh,
-        site_kwh=(device_kwh / SUPPLY_EFFICIENCY[case.machine.kind] + host_kwh) * pue,
+        host_power=host * case.machine.nodes,
+        device_kwh=used.device / _JOULES_A_KWH,
+        host_kwh=used.host / _JOULES_A_KWH,
+        site_kwh=used.site / _JOULES_A_KWH,
     )
 
 

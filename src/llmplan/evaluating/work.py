@@ -20,7 +20,7 @@ from llmplan.program.fusing import Fused, consumers_of, fused
 from llmplan.program.kernel import Collective, Kernel, Pointwise, Transfer
 from llmplan.program.op import Op, Region, Tensor
 from llmplan.program.optimizer import update_bytes
-from llmplan.program.size import Evaluator, Number, Size
+from llmplan.program.size import Evaluator, Number, Size, total
 from llmplan.program.stretch import Stretch
 
 PhaseName = Literal["forward", "recompute", "backward", "optimizer", "communication"]
@@ -103,22 +103,15 @@ class _Sized:
 
 def _totals(phases: Mapping[str, Mapping[Kernel, Number]]) -> dict[str, Number]:
     """What :class:`Work` says of all kernels together, in letters."""
-    flops = {phase: _sum(k.flops() * n for k, n in kernels.items()) for phase, kernels in phases.items()}
+    flops = {phase: total(k.flops() * n for k, n in kernels.items()) for phase, kernels in phases.items()}
     entries = [e for kernels in phases.values() for e in kernels.items()]
     model = flops["forward"] + flops["backward"]
     return {
         "model_flops": model,
         "hardware_flops": model + flops["recompute"],
-        "launches": _sum(getattr(k, "launches", 1.0) * n for k, n in entries),
-        "bytes": _sum(k.bytes() * n for k, n in entries if not isinstance(k, (Collective, Transfer))),
+        "launches": total(getattr(k, "launches", 1.0) * n for k, n in entries),
+        "bytes": total(k.bytes() * n for k, n in entries if not isinstance(k, (Collective, Transfer))),
     }
-
-
-def _sum(numbers: Iterable[Number]) -> Number:
-    total: Number = 0.0
-    for number in numbers:
-        total = total + number
-    return total
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ import attrs
 
 from llmplan.program.kernel import Collective
 from llmplan.program.op import Tensor
-from llmplan.program.size import Number, Size, rounded
+from llmplan.program.size import Number, Size, rounded, total
 from llmplan.program.stretch import Program
 from llmplan.program.walk import GradientFate
 
@@ -105,10 +105,7 @@ class DataParallel:
 
 
 def _bytes(weights: Weights) -> Number:
-    total: Number = 0.0
-    for w, n in weights:
-        total = total + (w.weight.stored if w.weight else w.bytes) * n
-    return total
+    return total((w.weight.stored if w.weight else w.bytes) * n for w, n in weights)
 
 
 def _messages(weights: Weights) -> Number:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import attrs
 
 from llmplan.program.kernel import Kernel, Pointwise
-from llmplan.program.op import Op, Tensor
-from llmplan.program.size import Number
+from llmplan.program.op import Op, Tensor, bytes_of
 
 
 @attrs.frozen
@@ -47,11 +46,11 @@ def fused(ops: Sequence[Op], consumers: dict[int, list[Op]]) -> Fused:
         members = {id(op) for op in group}
         inputs = _unique([i for op in group for i in op.inputs if not _made_in(group, i)])
         outputs = _unique([o for op in group for o in op.outputs if _used_outside(o, consumers, members)])
-        forward.append(Pointwise(read=_bytes(inputs), written=_bytes(outputs), fusible=False))
+        forward.append(Pointwise(read=bytes_of(inputs), written=bytes_of(outputs), fusible=False))
         wanted = [i for i in inputs if i.needs_gradient]
         if wanted and any(op.backward for op in group):
-            read = _bytes(inputs) + _bytes([o for o in outputs if o.needs_gradient])
-            backward.append(Pointwise(read=read, written=_bytes(wanted), fusible=False))
+            read = bytes_of(inputs) + bytes_of([o for o in outputs if o.needs_gradient])
+            backward.append(Pointwise(read=read, written=bytes_of(wanted), fusible=False))
     return Fused(forward, backward)
 
 
@@ -113,10 +112,3 @@ def _used_outside(tensor: Tensor, consumers: dict[int, list[Op]], members: set[i
 def _unique(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Each once."""
     return list({id(t): t for t in tensors}.values())
-
-
-def _bytes(tensors: Sequence[Tensor]) -> Number:
-    total: Number = 0.0
-    for t in tensors:
-        total = total + t.bytes
-    return total

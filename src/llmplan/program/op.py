@@ -5,11 +5,11 @@ Nothing here decides anything. The emitters (:mod:`llmplan.program.emit`) write 
 (:mod:`llmplan.program.walk`) runs them as autograd does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from llmplan.program.kernel import Kernel, Pointwise
-from llmplan.program.size import Number, rounded
+from llmplan.program.size import Number, rounded, total
 
 #: Bytes of an element by format. [byte]
 ELEMENT_BYTES: Final = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int64": 8.0, "uint8": 1.0, "bool": 1.0}
@@ -160,7 +160,7 @@ class Op:
 
     def _traffic(self) -> Pointwise:
         """What a kernel that touches each operand once moves."""
-        return Pointwise(read=_bytes(self.inputs), written=_bytes(self.outputs))
+        return Pointwise(read=bytes_of(self.inputs), written=bytes_of(self.outputs))
 
     def _traffic_back(self) -> list[Kernel]:
         """The same for its derivative: the gradient and what was kept read, new gradients written."""
@@ -168,7 +168,7 @@ class Op:
         if not new:
             return []
         needed = [k for k in self.keeps if all(k is not o for o in self.outputs)]
-        return [Pointwise(read=_bytes(self.outputs) + _bytes(needed), written=_bytes(new))]
+        return [Pointwise(read=bytes_of(self.outputs) + bytes_of(needed), written=bytes_of(new))]
 
 
 class Region(list[Op]):
@@ -203,8 +203,6 @@ def operations(items: Sequence[Item]) -> list[Op]:
     return [op for item in items for op in (item if isinstance(item, Region) else [item])]
 
 
-def _bytes(tensors: Sequence[Tensor]) -> Number:
-    total: Number = 0.0
-    for t in tensors:
-        total = total + t.bytes
-    return total
+def bytes_of(tensors: Iterable[Tensor]) -> Number:
+    """Bytes of all elements of some tensors. [byte]"""
+    return total(t.bytes for t in tensors)

@@ -11,7 +11,7 @@ import attrs
 
 from llmplan.program.kernel import Kernel, Matmul
 from llmplan.program.op import ELEMENT_BYTES, Tensor
-from llmplan.program.size import Number, ceil, maximum, minimum, rounded, where
+from llmplan.program.size import Number, ceil, largest, maximum, minimum, rounded, total, where
 
 #: bitsandbytes keeps states of smaller tensors in 32 bits, and a scale for each block of larger ones.
 _SMALLEST_IN_8_BITS, _BLOCK_ELEMENTS = 4096.0, 256.0
@@ -76,7 +76,7 @@ class Rule:
         trained = list(weights)
         others = [(w, n) for w, n in trained if not (self.algorithm == "muon" and is_hidden_matrix(w))]
         matrices = [w for w, _ in trained if self.algorithm == "muon" and is_hidden_matrix(w)]
-        return maximum(self._elementwise(others), _largest(_newton_schulz(w) for w in matrices))
+        return maximum(self._elementwise(others), largest(_newton_schulz(w) for w in matrices))
 
     def _elementwise(self, weights: list[tuple[Tensor, Number]]) -> Number:
         """Temporaries of AdamW and SGD."""
@@ -84,11 +84,11 @@ class Rule:
             return 0.0
         if self.states == "fp32" or self.master:
             # The gradient in FP32, and the weight where there is no master copy, one tensor at a time.
-            return _largest((1.0 if self.master else 2.0) * rounded(4.0 * w.elements) for w, _ in weights)
+            return largest((1.0 if self.master else 2.0) * rounded(4.0 * w.elements) for w, _ in weights)
         if self.implementation == "foreach":
             # The square roots of all second moments at once.
-            return _total(rounded(w.bytes) * n for w, n in weights)
-        return 0.0 if self.implementation == "fused" else _largest(2.0 * rounded(w.bytes) for w, _ in weights)
+            return total(rounded(w.bytes) * n for w, n in weights)
+        return 0.0 if self.implementation == "fused" else largest(2.0 * rounded(w.bytes) for w, _ in weights)
 
     def products(self, weight: Tensor) -> list[Kernel]:
         """Matrix products of one Newton-Schulz step of Muon for *weight*, none for other optimizers."""
@@ -115,20 +115,6 @@ def _newton_schulz(w: Tensor) -> Number:
     short = minimum(w.rows, w.cols)
     iterate, gram = rounded(2.0 * w.elements), rounded(2.0 * short * short)
     return rounded(w.bytes) + 2.0 * iterate + 2.0 * gram
-
-
-def _largest(sizes: Iterable[Number]) -> Number:
-    most: Number = 0.0
-    for size in sizes:
-        most = maximum(most, size)
-    return most
-
-
-def _total(sizes: Iterable[Number]) -> Number:
-    total: Number = 0.0
-    for size in sizes:
-        total = total + size
-    return total
 
 
 def update_bytes(weight: Tensor, state_bytes: Number) -> tuple[Number, Number]:

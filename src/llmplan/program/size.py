@@ -21,7 +21,7 @@ threshold is written :func:`where`.
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
@@ -172,6 +172,22 @@ def minimum(a: Number, b: Number) -> Number:
     """The smaller of two sizes."""
     smaller: Number = Size("minimum", (a, b)) if _is_size(a, b) else _minimum(a, b)
     return smaller
+
+
+def total(sizes: Iterable[Number]) -> Number:
+    """The sum of sizes; 0 of none."""
+    found: Number = 0.0
+    for size in sizes:
+        found = found + size
+    return found
+
+
+def largest(sizes: Iterable[Number]) -> Number:
+    """The largest of sizes that are never negative; 0 of none."""
+    found: Number = 0.0
+    for size in sizes:
+        found = maximum(found, size)
+    return found
 
 
 def ceil(a: Number) -> Number:
