@@ -1,0 +1,20 @@
+"""
+Plain PyTorch, run eagerly: each verb as the operations that ``torch.nn.functional`` makes of it.
+
+What each operation keeps for its derivative, and what it takes while it runs, is PyTorch's (``derivatives.yaml`` and
+the kernels' sources, version 2.13), found by measuring and checked against measured cases. Each module holds the verbs
+of one theme.
+"""
+
+from llmplan.runtimes.pytorch.attention import Attentions
+from llmplan.runtimes.pytorch.loss import Loss
+from llmplan.runtimes.pytorch.norms import Norms
+from llmplan.runtimes.pytorch.products import Products
+from llmplan.runtimes.pytorch.tables import Tables
+from llmplan.runtimes.pytorch.views import Views
+
+__all__ = ["PyTorch"]
+
+
+class PyTorch(Attentions, Loss, Norms, Products, Tables, Views):
+    """The verbs in eager PyTorch."""

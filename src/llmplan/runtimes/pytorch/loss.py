@@ -1,0 +1,36 @@
+"""The head and the cross-entropy, at once or in pieces."""
+
+from llmplan.program.op import Op, Tensor
+from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
+
+
+class Loss(PointwiseVerbs):
+    """The head and the cross-entropy, at once or in pieces."""
+
+    def loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> None:
+        """
+        ``F.cross_entropy`` on FP32 logits, at once or in pieces that are recomputed.
+
+        The script's variables hold the final norm's output, and ``logits`` until it is bound to their capped form.
+        """
+        x.storage.to_the_end = True
+        pieces = self.job.loss_chunks
+        if pieces == 1:
+            self._losses.append(self._piece_of_loss(x, head, softcap=softcap))
+            return
+        shares = [
+            Tensor(x.rows / pieces, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient) for _ in range(pieces)
+        ]
+        self.write(Op("split", [x], shares, gradients=[(x, "new")], forward=[]))
+        for share in shares:
+            with self.region("loss"):
+                self._losses.append(self._piece_of_loss(share, head, softcap=softcap))
+
+    def _piece_of_loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> Tensor:
+        z = self.cast(self.product(x, head), "fp32")
+        if softcap:
+            capped = self._unary("tanh", self._unary("scale", z, keep="nothing"), keep="output")
+            logits, z = z, self._unary("scale", capped, keep="nothing")
+            self._last().inputs.append(logits)  # the name still holds the uncapped logits while these are made
+        log_probabilities = self._unary("log_softmax", z, keep="output")
+        return self._unary("nll_loss", log_probabilities, keep="nothing", rows=1.0, cols=1.0)

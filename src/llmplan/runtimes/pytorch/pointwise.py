@@ -1,0 +1,105 @@
+"""Functions of elements: activations, sums, products."""
+
+from typing import Literal
+
+from llmplan.program.kernel import Kernel, Pointwise
+from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
+from llmplan.program.size import Number
+from llmplan.runtimes.pytorch.casting import Casting, any_needs, wider
+
+
+class PointwiseVerbs(Casting):
+    """Functions of elements."""
+
+    def activation(self, x: Tensor, kind: Literal["gelu", "silu", "relu2", "sigmoid"]) -> Tensor:
+        """One kernel that keeps its input or output; the squared ReLU is two, the power in FP32 under autocast."""
+        if kind != "relu2":
+            return self._unary(kind, x, keep="output" if kind == "sigmoid" else "input")
+        u = self._full(self._unary("relu", x, keep="output"))
+        return self._unary("pow", u, keep="input", backward_workspaces=[u.bytes, u.bytes])
+
+    def _unary(
+        self,
+        name: str,
+        x: Tensor,
+        *,
+        keep: Literal["input", "output", "nothing"],
+        rows: Number | None = None,
+        cols: Number | None = None,
+        backward_workspaces: tuple[Number, ...] | list[Number] = (),
+    ) -> Tensor:
+        """A function of one tensor, and what its derivative needs."""
+        y = Tensor(
+            x.rows if rows is None else rows,
+            x.cols if cols is None else cols,
+            x.format,
+            label=name,
+            needs_gradient=x.needs_gradient,
+        )
+        keeps = {"input": [x], "output": [y], "nothing": []}[keep]
+        self.write(Op(name, [x], [y], keeps=keeps, gradients=[(x, "new")], backward_workspaces=backward_workspaces))
+        return y
+
+    def plus(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
+        """A sum in the wider format: its gradient is passed on as it is where shape and format are the sum's."""
+        y = Tensor(a.rows, a.cols, wider(a, b), label="sum", needs_gradient=any_needs([a, b]))
+        first: Passing = "same" if a.format == y.format else "new"
+        second: Passing = "same" if b.format == y.format and not broadcast else "new"
+        self.write(Op("add", [a, b], [y], gradients=[(a, first), (b, second)]))
+        return y
+
+    def times(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
+        """A product: each factor is kept for the other; a smaller factor's gradient is a full product, then summed."""
+        y = Tensor(a.rows, a.cols, wider(a, b), label="product", needs_gradient=any_needs([a, b]))
+        keeps = [x for x, other in ((a, b), (b, a)) if other.needs_gradient]
+        full = [y.bytes] if broadcast and b.needs_gradient else []
+        self.write(Op("mul", [a, b], [y], keeps=keeps, gradients=[(a, "new"), (b, "new")], backward_workspaces=full))
+        return y
+
+    def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:
+        """A product with a tensor of no dimensions, which does not widen the format; *x* is kept for its gradient."""
+        y = Tensor(x.rows, x.cols, x.format, label="product", needs_gradient=any_needs([x, factor]))
+        keeps = [x] if factor.needs_gradient else []
+        full = [y.bytes] if factor.needs_gradient else []
+        gradients: list[tuple[Tensor, Passing]] = [(x, "new"), (factor, "new")]
+        self.write(Op("mul", [x, factor], [y], keeps=keeps, gradients=gradients, backward_workspaces=full))
+        return y
+
+    def gated(self, x: Tensor, gate: Tensor, heads: Number) -> Tensor:  # noqa: ARG002  broadcast over a head's columns
+        """A product with a gate for each head, broadcast over its columns."""
+        return self.times(x, gate, broadcast=True)
+
+    def next_to(self, x: Tensor, gate: Tensor) -> Tensor:
+        """Slices one token apart, their gated sum, and a concatenation."""
+        before = Tensor(x.rows, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient)
+        after = Tensor(x.rows, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient)
+        self.write(Op("slice", [x], [before], gradients=[(x, "new")], forward=[]))
+        self.write(Op("slice", [x], [after], gradients=[(x, "new")], forward=[]))
+        mixed = self.plus(after, self.times(before, gate, broadcast=True))
+        y = Tensor(x.rows, x.cols, x.format, label="concatenation", needs_gradient=x.needs_gradient)
+        self.write(Op("cat", [mixed], [y], gradients=[(mixed, "new")]))
+        return y
+
+    def scale(self, x: Tensor) -> Tensor:
+        """A product with a number."""
+        y = Tensor(x.rows, x.cols, x.format, label="scale", needs_gradient=x.needs_gradient)
+        self.write(Op("scale", [x], [y], gradients=[(x, "new")]))
+        return y
+
+    def _constant_product(self, name: str, x: Tensor, table: str) -> Tensor:
+        """The two halves are multiplied apart and put together: a temporary as large as the result."""
+        format_ = table if ELEMENT_BYTES[table] > ELEMENT_BYTES[x.format] else x.format
+        y = Tensor(x.rows, x.cols, format_, label=name, needs_gradient=x.needs_gradient)
+        kernels: list[Kernel] = [Pointwise(read=3.0 * y.bytes, written=3.0 * y.bytes, launches=7.0)]
+        op = Op(
+            name,
+            [x],
+            [y],
+            gradients=[(x, "new")],
+            workspace=y.bytes,
+            backward_workspaces=[y.bytes],
+            forward=kernels,
+            backward=kernels,
+        )
+        self.write(op)
+        return y

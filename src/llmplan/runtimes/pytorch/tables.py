@@ -1,0 +1,55 @@
+"""What lies on the device beside the weights, and the tables that rows are looked up in."""
+
+from llmplan.program.kernel import Pointwise
+from llmplan.program.op import ELEMENT_BYTES, Op, Tensor
+from llmplan.program.size import Number, where
+from llmplan.runtimes.pytorch.casting import Casting
+
+#: The backward of an embedding sorts its indices above this many. [tokens]
+_SORTED_ABOVE = 3072.0
+
+
+class Tables(Casting):
+    """What lies on the device beside the weights, and the tables that rows are looked up in."""
+
+    def inputs(self) -> None:
+        """Token ids and targets, 64-bit integers."""
+        for label in ("token ids", "targets"):
+            self.constant(label, 8.0 * self.job.tokens)
+        if self.job.attention == "eager":
+            self.constant("mask", self.job.sequence_length * self.job.sequence_length)
+
+    def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
+        """Cosines and sines for half of each head's columns."""
+        self._rotary_format, self._rotary_width = format or self.job.weights, head_dim / 2.0
+        size = self.job.sequence_length * head_dim / 2.0 * ELEMENT_BYTES[self._rotary_format]
+        for label in ("cosines", "sines"):
+            self.constant(label, size)
+
+    def embedding(self, table: Tensor) -> Tensor:
+        """``F.embedding``: keeps the ids. Its backward sorts many ids and sums partial rows in FP32."""
+        tokens = self.job.tokens
+        return self._embedding(table, tokens, sort_if=tokens > _SORTED_ABOVE)
+
+    def positions(self, table: Tensor) -> Tensor:
+        """``F.embedding`` with the positions of one sequence."""
+        length = self.job.sequence_length
+        return self._embedding(table, length, sort_if=length > _SORTED_ABOVE)
+
+    def _embedding(self, table: Tensor, rows: Number, *, sort_if: object) -> Tensor:
+        x = Tensor(rows, table.cols, table.format, label="embedding", needs_gradient=table.needs_gradient)
+        sort = [where(sort_if, 8.0 * rows, 0.0)] * 7
+        partial = where(sort_if, 4.0 * rows * table.cols, 0.0)
+        looked_up = Pointwise(read=x.bytes, written=x.bytes)
+        scattered = Pointwise(read=x.bytes, written=table.bytes, launches=2.0)
+        op = Op(
+            "embedding",
+            [table],
+            [x],
+            gradients=[(table, "new")],
+            backward_workspaces=[*sort, partial],
+            forward=[looked_up],
+            backward=[scattered],
+        )
+        self.write(op)
+        return x
