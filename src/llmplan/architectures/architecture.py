@@ -86,6 +86,10 @@ class Architecture(abc.ABC, Generic[ShapeT]):
         """The length that no sequence can pass, where positions are rows of a table; None where they are not."""
         return None
 
+    def window(self, config: Mapping[str, Any]) -> int | None:  # noqa: ARG002  a few architectures have one
+        """Tokens that queries of some or all layers may look back; None where they see all. [token]"""
+        return None
+
     def left_out(self, config: Mapping[str, Any]) -> Iterator[str]:
         """What a configuration asks for and :meth:`block` does not say: a sentence for each."""
         rates = {key: config.get(key) for key in self.dropouts}

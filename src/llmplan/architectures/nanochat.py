@@ -129,7 +129,7 @@ class Nanochat2025(_Nanochat):
         q = e.linear(h, heads * s.head_dim, name="c_q")
         k = e.linear(h, kv_heads * s.head_dim, name="c_k")
         v = e.linear(h, kv_heads * s.head_dim, name="c_v")
-        q, k = e.rotary(q), e.rotary(k)
+        q, k = e.rotary(q, heads), e.rotary(k, kv_heads)
         q, k = e.head_norm(q, heads, weighted=False), e.head_norm(k, kv_heads, weighted=False)
         a = e.attention(q, k, v, s.heads())
         return e.linear(a, s.hidden_size, name="attn.c_proj")
@@ -204,7 +204,7 @@ class Nanochat2026(_Nanochat):
         if values is not None:
             gate = e.activation(e.linear(e.first_columns(h, _GATE_COLUMNS), kv_heads, name="ve_gate"), "sigmoid")
             v = e.plus(v, e.gated(values, e.scale(gate), kv_heads))
-        q, k = e.rotary(q, negated_sines=True), e.rotary(k, negated_sines=True)
+        q, k = e.rotary(q, heads, negated_sines=True), e.rotary(k, kv_heads, negated_sines=True)
         q, k = e.head_norm(q, heads, weighted=False), e.head_norm(k, kv_heads, weighted=False)
         q, k = e.scale(q), e.scale(k)
         window = minimum(ceil(s.sequence_len / 4.0 / 128.0) * 128.0, s.sequence_len) if short else None

@@ -140,7 +140,14 @@ def _job(case: Case) -> Job:
         loss_chunks=case.training.loss_chunks if chunked else 1,
         adapters_only=case.training.adapter is not None,
         single_sequence=case.runtime.attention == "eager" and case.micro_batch_size == 1,
+        window_binds=_window_binds(case),
     )
+
+
+def _window_binds(case: Case) -> bool:
+    """Whether a sequence is longer than the model's window, so that the window hides something."""
+    window = case.architecture.window(case.model.config)
+    return window is not None and case.sequence_length > window
 
 
 def _rule(case: Case) -> Rule:

@@ -24,6 +24,12 @@ from llmplan.program.stretch import Program, Stretch
 #: "attention-core" the scores and values alone, "loss" a piece of a chunked loss.
 Part = Literal["block", "attention", "attention-core", "loss"]
 
+#: Functions of single elements, by the names that config.json uses: "gelu" is exact, "gelu_pytorch_tanh" one kernel of
+#: its approximation by a hyperbolic tangent, "gelu_new" the same formula.
+Function = Literal[
+    "gelu", "gelu_pytorch_tanh", "gelu_new", "gelu_fast", "quick_gelu", "silu", "relu", "relu2", "sigmoid", "softplus"
+]
+
 #: Where the casts between the weights' format and the compute format happen.
 Casts = Literal["none", "autocast", "at-use", "master-copy"]
 
@@ -44,6 +50,7 @@ class Job:
         loss_chunks: Pieces that the loss is computed in; 1 is at once.
         adapters_only: Whether all but the adapters is frozen.
         single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
+        window_binds: Whether a sequence is longer than the model's window, so that the window hides something.
     """
 
     tokens: Number
@@ -56,6 +63,7 @@ class Job:
     loss_chunks: int = 1
     adapters_only: bool = False
     single_sequence: bool = False
+    window_binds: bool = False
 
     @property
     def sequences(self) -> Number:
@@ -118,6 +126,8 @@ class Emitter(abc.ABC):
         self._items: list[Item] | Region = []
         self._table: Tensor
         self._remembered: dict[str, Tensor] = {}
+        self._held: list[Tensor] = []
+        self._held_by_attention: list[Tensor] = []
         self._cached_casts: dict[int, tuple[Region | None, Tensor]] = {}
         self._rotary_format = job.weights
         self._rotary_width: Number = 0.0
@@ -227,12 +237,35 @@ class Emitter(abc.ABC):
         """The tables of cosines and sines, in *format* or that of the weights."""
 
     @abc.abstractmethod
-    def norm(self, x: Tensor, kind: Literal["rms", "layer"], *, weighted: bool, name: str = "norm") -> Tensor:
-        """A norm over the columns; a layer norm has a bias where it is weighted."""
+    def norm(
+        self,
+        x: Tensor,
+        kind: Literal["rms", "layer"],
+        *,
+        weighted: bool,
+        name: str = "norm",
+        bias: bool | None = None,
+        offset: bool = False,
+        wide: bool = False,
+    ) -> Tensor:
+        """
+        A norm over the columns.
+
+        Args:
+            x: What is normed.
+            kind: Root mean square, or mean and variance.
+            weighted: Whether each column has a weight.
+            name: Of the norm, for people.
+            bias: Whether each column has a bias; None: a layer norm has one where it is weighted.
+            offset: Whether one is added to the weights.
+            wide: Whether the product with the weights is made in FP32, before the result is narrowed.
+        """
 
     @abc.abstractmethod
-    def head_norm(self, x: Tensor, heads: Number, *, weighted: bool, name: str = "norm") -> Tensor:
-        """An RMS norm over the columns of each head."""
+    def head_norm(
+        self, x: Tensor, heads: Number, *, weighted: bool, name: str = "norm", offset: bool = False, wide: bool = False
+    ) -> Tensor:
+        """An RMS norm over the columns of each head; all as of :meth:`norm`."""
 
     def linear(self, x: Tensor, out: Number, *, name: str, bias: bool = False) -> Tensor:
         """A linear layer of the model, with a weight of its own, as the job has them."""
@@ -247,16 +280,24 @@ class Emitter(abc.ABC):
         """The same for a frozen weight that is unpacked to the compute format while the product runs."""
 
     @abc.abstractmethod
-    def split(self, x: Tensor, parts: int) -> list[Tensor]:
-        """Views of equal shares of the columns."""
+    def split(self, x: Tensor, parts: int | Sequence[Number]) -> list[Tensor]:
+        """Views of equal shares of the columns, or of so many columns each."""
 
     @abc.abstractmethod
     def first_columns(self, x: Tensor, cols: Number, *, from_second_token: bool = False) -> Tensor:
         """The first columns, of all tokens or of all but each sequence's first."""
 
     @abc.abstractmethod
-    def rotary(self, x: Tensor, *, negated_sines: bool = False) -> Tensor:
-        """Rotary position embedding; *negated_sines* where the script multiplies by minus the table of sines."""
+    def rotary(self, x: Tensor, heads: Number, *, columns: Number | None = None, negated_sines: bool = False) -> Tensor:
+        """
+        Rotary position embedding.
+
+        Args:
+            x: Queries or keys.
+            heads: How many heads its columns are.
+            columns: How many columns of each head are rotated, the first ones; None: all.
+            negated_sines: Whether the script multiplies by minus the table of sines.
+        """
 
     @abc.abstractmethod
     def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:
@@ -279,7 +320,7 @@ class Emitter(abc.ABC):
         """Causal attention of each token to those before it."""
 
     @abc.abstractmethod
-    def activation(self, x: Tensor, kind: Literal["gelu", "silu", "relu2", "sigmoid"]) -> Tensor:
+    def activation(self, x: Tensor, kind: Function) -> Tensor:
         """A function of each element."""
 
     @abc.abstractmethod

@@ -70,9 +70,10 @@ class Tensor:
         needs_gradient: Whether backward must reach it.
         weight: What it is as a parameter, or None.
         node: The tensor whose gradient is this one's: another only for a copy made again in a recomputation.
+        heads_first: Whether a sequence's heads lie after one another, each with all its tokens, and not token by token.
     """
 
-    __slots__ = ("cols", "format", "needs_gradient", "node", "rows", "storage", "weight")
+    __slots__ = ("cols", "format", "heads_first", "needs_gradient", "node", "rows", "storage", "weight")
 
     def __init__(
         self,
@@ -84,8 +85,10 @@ class Tensor:
         storage: Storage | None = None,
         needs_gradient: bool = True,
         weight: Weight | None = None,
+        heads_first: bool = False,
     ) -> None:
         self.rows, self.cols, self.format = rows, cols, format
+        self.heads_first = heads_first
         self.needs_gradient, self.weight = needs_gradient, weight
         self.storage = storage or Storage(rows * cols * ELEMENT_BYTES[format], label)
         self.node = self

@@ -5,8 +5,9 @@ from typing import Final
 from llmplan.errors import UnsupportedError
 from llmplan.program.emit import Emitter
 from llmplan.runtimes.pytorch import PyTorch
+from llmplan.runtimes.transformers import Transformers
 
-_EMITTERS: Final[dict[str, type[Emitter]]] = {"pytorch": PyTorch}
+_EMITTERS: Final[dict[str, type[Emitter]]] = {"pytorch": PyTorch, "transformers": Transformers}
 
 
 def emitter_of(framework: str) -> type[Emitter]:

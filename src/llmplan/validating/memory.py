@@ -12,7 +12,7 @@ from llmplan.nouns.model import Model
 from llmplan.nouns.optimizer import Optimizer
 from llmplan.nouns.training import Training
 from llmplan.planning import resolved_case
-from llmplan.registry import resolve
+from llmplan.registry import architectures, resolve
 from llmplan.sources import Source
 from llmplan.validating.cases import cases_of
 from llmplan.validating.report import Report
@@ -111,7 +111,8 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
         loss_chunks=inputs["loss_chunks"],
         adapter=LoRA(rank=rank) if rank else None,
     )
-    runtime = resolve("runtime", "pytorch").evolve(attention=inputs["attention"])
+    framework = "transformers" if "hf" in inputs["model"] else "pytorch"
+    runtime = resolve("runtime", framework).evolve(attention=inputs["attention"])
     case, _ = resolved_case(_model(inputs), _ANY_CARD, workload, precision=precision, runtime=runtime)
     return _on_one_rank(case)
 
@@ -143,7 +144,7 @@ def _model(inputs: Mapping[str, Any]) -> Model:
         model: Model = resolve("model", f"nanochat-2025-d{given['nanochat']}")
         return model.evolve(config=dict(model.config) | {"vocab_size": given.get("vocab", model["vocab_size"])})
     if "hf" in given:
-        raise UnsupportedError("the operations of Transformers' own model code", "modelled is plain PyTorch")
+        return Model(name=_said(given["hf"]), architecture=_architecture(given["hf"]), config=given["config"], source=_SOURCE)
     if given.get("dropout"):
         raise UnsupportedError("dropout", "its masks are not modelled yet")
     write = {"gpt2": _gpt2, "llama": _llama}.get(given.get("family", ""))
@@ -151,6 +152,18 @@ def _model(inputs: Mapping[str, Any]) -> Model:
         raise UnsupportedError(f"the model {dict(given)}", "modelled are nanochat, gpt2 and llama in plain PyTorch")
     family = given["family"]
     return Model(name=family, architecture=family, config=write(given, inputs["seq"]), source=_SOURCE)
+
+
+def _architecture(name: object) -> str:
+    """The architecture of a configuration class: its name in small letters, where ours has underscores beside."""
+    known = {known.replace("_", ""): known for known in architectures}
+    return known.get(_said(name).lower(), _said(name).lower())
+
+
+def _said(name: object) -> str:
+    if not isinstance(name, str):
+        raise SpecError("a case", (f"expected the name of a configuration class, got {name!r:.80} @ inputs.model.hf",))
+    return name
 
 
 def _gpt2(m: Mapping[str, Any], sequence: int) -> dict[str, Any]:

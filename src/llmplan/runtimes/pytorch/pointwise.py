@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from llmplan.program.emit import Function
 from llmplan.program.kernel import Kernel, Pointwise
 from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
 from llmplan.program.size import Number
@@ -11,12 +12,16 @@ from llmplan.runtimes.pytorch.casting import Casting, any_needs, wider
 class PointwiseVerbs(Casting):
     """Functions of elements."""
 
-    def activation(self, x: Tensor, kind: Literal["gelu", "silu", "relu2", "sigmoid"]) -> Tensor:
+    def activation(self, x: Tensor, kind: Function) -> Tensor:
         """One kernel that keeps its input or output; the squared ReLU is two, the power in FP32 under autocast."""
-        if kind != "relu2":
-            return self._unary(kind, x, keep="output" if kind == "sigmoid" else "input")
-        u = self._full(self._unary("relu", x, keep="output"))
-        return self._unary("pow", u, keep="input", backward_workspaces=[u.bytes, u.bytes])
+        if kind == "relu2":
+            return self._power(self._unary("relu", x, keep="output"))
+        return self._unary(kind, x, keep="output" if kind in ("sigmoid", "relu") else "input")
+
+    def _power(self, x: Tensor) -> Tensor:
+        """``pow``, in FP32 under autocast: keeps its input; its derivative makes a power and a product of it first."""
+        x = self._full(x)
+        return self._unary("pow", x, keep="input", backward_workspaces=[x.bytes, x.bytes])
 
     def _unary(
         self,

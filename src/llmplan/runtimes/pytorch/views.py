@@ -1,5 +1,7 @@
 """Views of columns, and rotations."""
 
+from collections.abc import Sequence
+
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number
 from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
@@ -8,9 +10,10 @@ from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
 class Views(PointwiseVerbs):
     """Views of columns, and rotations."""
 
-    def split(self, x: Tensor, parts: int) -> list[Tensor]:
-        """``chunk`` over columns: views, whose gradients are put side by side in a new tensor."""
-        views = [Tensor(x.rows, x.cols / parts, x.format, storage=x.storage, needs_gradient=x.needs_gradient) for _ in range(parts)]
+    def split(self, x: Tensor, parts: int | Sequence[Number]) -> list[Tensor]:
+        """``split`` over columns: views, whose gradients are put side by side in a new tensor."""
+        widths = [x.cols / parts] * parts if isinstance(parts, int) else parts
+        views = [Tensor(x.rows, w, x.format, storage=x.storage, needs_gradient=x.needs_gradient) for w in widths]
         self.write(Op("split", [x], views, gradients=[(x, "new")], forward=[]))
         return views
 
@@ -27,11 +30,12 @@ class Views(PointwiseVerbs):
         self.write(Op("copy", [view], [y], gradients=[(view, "new")]))
         return y
 
-    def rotary(self, x: Tensor, *, negated_sines: bool = False) -> Tensor:
+    def rotary(self, x: Tensor, heads: Number, *, columns: Number | None = None, negated_sines: bool = False) -> Tensor:
         """
         Products with tables and a concatenation. Tables are there anyway, so that nothing is kept but sines that are
-        negated anew at each use.
+        negated anew at each use. Columns that are not rotated are put beside the others: the result is as large.
         """
+        del heads, columns
         y = self._constant_product("rotary", x, self._rotary_format)
         if negated_sines:
             op = self._last()

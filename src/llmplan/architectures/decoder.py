@@ -1,0 +1,214 @@
+"""
+What most decoders share: tokens' rows, blocks of attention and a gated feed-forward, a norm, a head.
+
+A family derives from :class:`Decoder` and says what is its own: the defaults of its configuration, where it has biases,
+how it norms. What no default fits it overrides: a block is a few lines.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import attrs
+
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
+from llmplan.program.emit import Emitter, Function, Heads
+from llmplan.program.op import Tensor
+from llmplan.program.size import Number
+
+
+@attrs.frozen(kw_only=True)
+class DecoderShape(Shape):
+    """
+    Numbers of a decoder.
+
+    Attributes:
+        num_attention_heads, num_key_value_heads: Heads of queries; of keys and values.
+        head_dim: Columns of a head.
+        intermediate_size: Columns between the matrices of a feed-forward half.
+        rotary_dim: Columns of a head that are rotated.
+        window: Tokens that a query may look back in a layer with a window; 0 where there is none.
+        grouped: Whether a key-value head serves several query heads.
+        aligned: Whether a head's columns are a multiple of eight.
+        partial: Whether only some of a head's columns are rotated.
+        tied: Whether the head is the embedding's table.
+        attention_bias, output_bias, mlp_bias: Whether queries, keys and values have biases; the attention's output; the
+            feed-forward half.
+        function: The activation.
+    """
+
+    num_attention_heads: Number
+    num_key_value_heads: Number
+    head_dim: Number
+    intermediate_size: Number
+    rotary_dim: Number
+    window: Number
+    grouped: bool
+    aligned: bool
+    partial: bool
+    tied: bool
+    attention_bias: bool
+    output_bias: bool
+    mlp_bias: bool
+    function: Function
+
+    def heads(self, *, windowed: bool = False) -> Heads:
+        """The heads of a layer's attention."""
+        return Heads(
+            query=self.num_attention_heads,
+            kv=self.num_key_value_heads,
+            grouped=self.grouped,
+            aligned=self.aligned,
+            window=self.window if windowed else None,
+        )
+
+
+class Decoder(Architecture[DecoderShape]):
+    """
+    A family of decoders, by what it does its own way.
+
+    Attributes:
+        defaults: What its configuration class assumes where config.json says nothing.
+        functions: Activations that it is known with.
+        norm_kind: Of its norms.
+        norm_offset: Whether one is added to the weights of its norms.
+        norm_wide: Whether their product with the weights is in FP32.
+        qk_norm: Whether queries and keys are normed, head by head.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    functions: ClassVar[tuple[Function, ...]] = ("silu", "gelu", "gelu_pytorch_tanh", "gelu_new", "relu", "relu2")
+    function_key: ClassVar[str] = "hidden_act"
+    norm_kind: ClassVar[Literal["rms", "layer"]] = "rms"
+    norm_offset: ClassVar[bool] = False
+    norm_wide: ClassVar[bool] = False
+    qk_norm: ClassVar[bool] = False
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def shape(self, config: Mapping[str, Any]) -> DecoderShape:
+        """Read ``hidden_size``, ``num_attention_heads``, ``num_key_value_heads``, ``head_dim`` and the like."""
+        config = self.completed(config)
+        read = Reader(config, self.name)
+        found = DecoderShape(**self._numbers(read, config), **self._choices(read, config))
+        read.done()
+        return found
+
+    def completed(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration with what its class assumes; a null is nothing said."""
+        return {**self.defaults, **{k: v for k, v in config.items() if v is not None}}
+
+    def _numbers(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
+        width, heads = read.count("hidden_size"), read.count("num_attention_heads")
+        kv_heads = read.count("num_key_value_heads", heads)
+        if "head_dim" not in config:
+            read.must("num_attention_heads", width % heads == 0, f"{heads} heads do not divide hidden_size {width}")
+        read.must("num_key_value_heads", heads % kv_heads == 0, f"{kv_heads} do not divide {heads} query heads")
+        head_dim = read.count("head_dim", max(width // heads, 1))
+        rotary_dim = self._rotary_dim(config, head_dim)
+        read.must("head_dim", rotary_dim % 2 == 0, f"rotary positions need an even width, got {rotary_dim}")
+        read.count("num_hidden_layers")
+        return {
+            "hidden_size": width,
+            "vocab_size": read.count("vocab_size"),
+            "num_attention_heads": heads,
+            "num_key_value_heads": kv_heads,
+            "head_dim": head_dim,
+            "intermediate_size": read.count("intermediate_size"),
+            "rotary_dim": rotary_dim,
+            "window": float(self.window(config) or 0),
+            "grouped": kv_heads != heads,
+            "aligned": aligned(head_dim),
+            "partial": rotary_dim != head_dim,
+        }
+
+    def _rotary_dim(self, config: Mapping[str, Any], head_dim: int) -> int:
+        """Columns of a head that are rotated: a share of them, which newer configurations keep beside the base."""
+        parameters = config.get("rope_parameters") or {}
+        share = parameters.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))
+        return int(head_dim * share) if isinstance(share, (int, float)) else head_dim
+
+    def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002  families look at it
+        bias = read.flag("attention_bias", default=False)
+        return {
+            "tied": read.flag("tie_word_embeddings", default=False),
+            "attention_bias": bias,
+            "output_bias": bias,
+            "mlp_bias": read.flag("mlp_bias", default=False),
+            "function": read.choice(self.function_key, self.functions, self.functions[0]),
+        }
+
+    def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:
+        """Whether each layer's attention has a window."""
+        config = self.completed(config)
+        count = Reader(config, self.name).count("num_hidden_layers")
+        windowed = self.windowed(config)
+        return [bool(windowed[i % len(windowed)]) for i in range(count)]
+
+    def windowed(self, config: Mapping[str, Any]) -> Sequence[bool]:
+        """For each layer whether it has a window, as config.json's ``layer_types`` says, or all or none; may be a period."""
+        types = config.get("layer_types")
+        if isinstance(types, (list, tuple)) and types:
+            return [t == "sliding_attention" for t in types]
+        return [self.window(config) is not None]
+
+    def window(self, config: Mapping[str, Any]) -> int | None:
+        """``sliding_window``, where there is one."""
+        window = self.completed(config).get("sliding_window")
+        return int(window) if isinstance(window, (int, float)) and not isinstance(window, bool) else None
+
+    def sequence_length(self, config: Mapping[str, Any]) -> int:
+        """``max_position_embeddings``."""
+        return Reader(self.completed(config), self.name).count("max_position_embeddings", 2048)
+
+    # -- saying -----------------------------------------------------------------------------------------------------
+
+    def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
+        """Tokens' rows."""
+        x = e.embedding(e.token_table(s))
+        e.rotary_table(s.rotary_dim)
+        return x
+
+    def block(self, e: Emitter, s: DecoderShape, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401  whether it has a window
+        """Attention and feed-forward, each after a norm and added to the stream."""
+        with e.region("block"):
+            with e.region("attention"):
+                a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=layer)
+            x = e.plus(x, a)
+            return e.plus(x, self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm")))
+
+    def norm(self, e: Emitter, x: Tensor, name: str) -> Tensor:
+        """The family's norm."""
+        return e.norm(x, self.norm_kind, weighted=True, name=name, offset=self.norm_offset, wide=self.norm_wide)
+
+    def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:
+        """Queries, keys and values of their own matrices, rotated, and the output's matrix."""
+        heads, kv_heads, bias = s.num_attention_heads, s.num_key_value_heads, s.attention_bias
+        q = e.linear(h, heads * s.head_dim, name="q_proj", bias=bias)
+        if self.qk_norm:
+            q = self._head_norm(e, q, heads, "q_norm")
+        k = e.linear(h, kv_heads * s.head_dim, name="k_proj", bias=bias)
+        if self.qk_norm:
+            k = self._head_norm(e, k, kv_heads, "k_norm")
+        v = e.linear(h, kv_heads * s.head_dim, name="v_proj", bias=bias)
+        q, k = self.rotated(e, s, q, k)
+        a = e.attention(q, k, v, s.heads(windowed=windowed))
+        return e.linear(a, s.hidden_size, name="o_proj", bias=s.output_bias)
+
+    def rotated(self, e: Emitter, s: DecoderShape, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys with their positions."""
+        columns = s.rotary_dim if s.partial else None
+        return e.rotary(q, s.num_attention_heads, columns=columns), e.rotary(k, s.num_key_value_heads, columns=columns)
+
+    def _head_norm(self, e: Emitter, x: Tensor, heads: Number, name: str) -> Tensor:
+        return e.head_norm(x, heads, weighted=True, name=name, offset=self.norm_offset, wide=self.norm_wide)
+
+    def feed_forward(self, e: Emitter, s: DecoderShape, h: Tensor) -> Tensor:
+        """A gate, its activation times a second projection, and the way down (GLU variants, arXiv 2002.05202)."""
+        gate = e.activation(e.linear(h, s.intermediate_size, name="gate_proj", bias=s.mlp_bias), s.function)
+        h = e.times(gate, e.linear(h, s.intermediate_size, name="up_proj", bias=s.mlp_bias))
+        return e.linear(h, s.hidden_size, name="down_proj", bias=s.mlp_bias)
+
+    def head(self, e: Emitter, s: DecoderShape, x: Tensor) -> None:
+        """A norm, and logits by the embedding's table or a head of their own."""
+        x = self.norm(e, x, "norm")
+        e.loss(x, e.head_weight(s, tied=s.tied), softcap=False)

@@ -1,0 +1,61 @@
+"""GPT-NeoX: one matrix for queries, keys and values, partly rotated heads, attention and feed-forward side by side."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from llmplan.architectures.architecture import Reader
+from llmplan.architectures.decoder import Decoder, DecoderShape
+from llmplan.program.emit import Emitter
+from llmplan.program.op import Tensor
+
+
+class GptNeox(Decoder):
+    """The decoder of Black et al., "GPT-NeoX-20B", arXiv 2204.06745, and of Pythia (arXiv 2304.01373)."""
+
+    name = "gpt_neox"
+    dropouts = ("attention_dropout", "hidden_dropout")
+    functions = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu")
+    norm_kind = "layer"
+    defaults: ClassVar[dict[str, Any]] = {
+        "max_position_embeddings": 2048,
+        "use_parallel_residual": True,
+        "attention_bias": True,
+        "rotary_pct": 0.25,
+    }
+
+    def _rotary_dim(self, config: Mapping[str, Any], head_dim: int) -> int:
+        share = (config.get("rope_parameters") or {}).get("partial_rotary_factor", config["rotary_pct"])
+        return int(head_dim * share) if isinstance(share, (int, float)) else head_dim
+
+    def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
+        return super()._choices(read, config) | {"mlp_bias": True}
+
+    def layers(self, config: Mapping[str, Any]) -> list[bool]:
+        """For each layer whether its halves stand side by side."""
+        config = self.completed(config)
+        read = Reader(config, self.name)
+        return [read.flag("use_parallel_residual", default=True)] * read.count("num_hidden_layers")
+
+    def block(self, e: Emitter, s: DecoderShape, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401  whether side by side
+        """Both halves normed on their own and added to the stream, side by side or one after the other."""
+        with e.region("block"):
+            with e.region("attention"):
+                a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=False)
+            if not layer:
+                x = a = e.plus(a, x)
+            m = self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm"))
+            return e.plus(e.plus(m, a), x) if layer else e.plus(m, a)
+
+    def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:  # noqa: ARG002
+        """Each head's query, key and value lie beside one another in one product."""
+        q, k, v = e.split(e.linear(h, 3.0 * s.hidden_size, name="query_key_value", bias=s.attention_bias), 3)
+        q, k = self.rotated(e, s, q, k)
+        return e.linear(e.attention(q, k, v, s.heads()), s.hidden_size, name="dense", bias=s.output_bias)
+
+    def feed_forward(self, e: Emitter, s: DecoderShape, h: Tensor) -> Tensor:
+        """Up, activation, down."""
+        h = e.activation(e.linear(h, s.intermediate_size, name="dense_h_to_4h", bias=True), s.function)
+        return e.linear(h, s.hidden_size, name="dense_4h_to_h", bias=True)
+
+
+GPT_NEOX = GptNeox()

@@ -1,0 +1,53 @@
+"""Attention: the fused kernels through ``sdpa_attention_forward``, or ``eager_attention_forward``."""
+
+from llmplan.program.emit import Heads
+from llmplan.program.op import Op, Tensor
+from llmplan.runtimes.pytorch.attention import Attentions
+from llmplan.runtimes.pytorch.products import Products
+
+
+class TransformersAttention(Attentions, Products):
+    """Attention."""
+
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
+        """
+        As PyTorch has it. The kernel lays its output out as the queries lie; heads that lie after one another take a copy to
+        stand side by side. Queries, keys and values are held until the output projection is done.
+        """
+        if self.job.attention == "eager":
+            with self.region("attention-core"):
+                out = self._scores_in_full(q, k, v, heads)
+        else:
+            out = super().attention(q, k, v, heads)
+            if q.heads_first:
+                out = self._gathered_heads(out, [])
+        self._held_by_attention = [q, k, v]
+        return out
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """``nn.Linear``; the one after an attention is done before the attention's variables let go."""
+        y = super().product(x, weight, bias)
+        self._last().inputs += self._held_by_attention
+        self._held_by_attention = []
+        return y
+
+    def _scores_in_full(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
+        """
+        Keys and values repeated to the queries' heads, a product, a scale, a mask that is added, a softmax in FP32, a cast to
+        the queries' format, a product, and a copy that puts a token's heads side by side.
+        """
+        q_format = q.format
+        if heads.grouped:
+            k, v = self._repeated(k, q), self._repeated(v, q)
+        k_first, v_first = heads.grouped or k.heads_first, heads.grouped or v.heads_first
+        a = self._heads_first(self._compute(q), already=q.heads_first)
+        b = self._heads_first(self._compute(k), already=k_first)
+        scaled = self.scale(self._batched(a, b, heads.query * self.job.sequence_length, heads))
+        masked = self.plus(scaled, self.recall("mask"), broadcast=True)
+        wide = self._unary("softmax", self.cast(masked, "fp32"), keep="output")
+        shares = self.cast(wide, q_format)
+        self._last().inputs.append(masked)
+        out = self._batched(self._compute(shares), self._heads_first(self._compute(v), already=v_first), q.cols, heads)
+        y = Tensor(out.rows, out.cols, out.format, label="heads", needs_gradient=out.needs_gradient)
+        self.write(Op("copy", [out, k, v, shares], [y], gradients=[(out, "new")]))
+        return y
