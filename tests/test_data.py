@@ -41,7 +41,7 @@ EXPECTED = {
     "format": "8bit-block bf16 fp16 fp32 fp8-e4m3 fp8-e5m2 int8 nf4 nf4-double-quantized",
     "precision": "bf16 bf16-autocast bf16-cast bf16-master fp32 qlora-nf4 qlora-nf4-dq",
     "optimizer": "adamw adamw-8bit adamw-foreach muon sgd sgd-momentum",
-    "runtime": "pytorch pytorch-compiled",
+    "runtime": "pytorch pytorch-compiled transformers",
     "tariff": "de-eurostat-2025s2 tw-residential us-residential-avg",
     "grid": "de tw us",
     "price": "aws-p5-48xlarge azure-nd96isr-h100-v5-spot oci-bm-gpu-a100-v2-8",
