@@ -16,6 +16,7 @@ import attrs
 from llmplan.errors import SpecError, nearest
 from llmplan.program.emit import Emitter
 from llmplan.program.op import Tensor
+from llmplan.program.share import Share
 from llmplan.program.size import Number, Size
 
 #: No model has more of anything than this: it keeps arithmetic on sizes exact.
@@ -48,6 +49,10 @@ class Shape:
         """The same shape, each size a letter."""
         return attrs.evolve(self, **{name: Size.letter(name) for name in self.sizes()})
 
+    def shared(self, cut: Sequence[str], share: Share) -> Self:
+        """The same shape as one rank has it, with its *share* of the sizes that are *cut*."""
+        return attrs.evolve(self, **{name: getattr(self, name) / share.tensor for name in cut})
+
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
 
@@ -59,11 +64,18 @@ class Architecture(abc.ABC, Generic[ShapeT]):
     Attributes:
         name: Its registry name; config.json's ``model_type`` where there is one.
         dropouts: Configuration keys that hold a dropout rate.
+        cut: Sizes of the shape that ranks which share matrices divide among them: heads, and the columns between two
+            matrices. A block is said with one rank's numbers of them, and its matrices to
+            :meth:`~llmplan.program.emit.Emitter.linear` with ``split``. Empty where the blocks do not say that.
+        streams_alone: Whether a block needs no more of what came before it than the residual stream, so that another
+            stage of a pipeline can have it.
     """
 
     llmplan_api = 1
     name: str
     dropouts: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+    streams_alone = True
 
     @abc.abstractmethod
     def shape(self, config: Mapping[str, Any]) -> ShapeT:

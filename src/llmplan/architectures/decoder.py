@@ -75,6 +75,7 @@ class Decoder(Architecture[DecoderShape]):
         qk_norm: Whether queries and keys are normed, head by head.
     """
 
+    cut = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
     defaults: ClassVar[Mapping[str, Any]] = {}
     functions: ClassVar[tuple[Function, ...]] = ("silu", "gelu", "gelu_pytorch_tanh", "gelu_new", "relu", "relu2")
     function_key: ClassVar[str] = "hidden_act"
@@ -183,16 +184,16 @@ class Decoder(Architecture[DecoderShape]):
     def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:
         """Queries, keys and values of their own matrices, rotated, and the output's matrix."""
         heads, kv_heads, bias = s.num_attention_heads, s.num_key_value_heads, s.attention_bias
-        q = e.linear(h, heads * s.head_dim, name="q_proj", bias=bias)
+        q = e.linear(h, heads * s.head_dim, name="q_proj", bias=bias, split="column", joined="qkv")
         if self.qk_norm:
             q = self._head_norm(e, q, heads, "q_norm")
-        k = e.linear(h, kv_heads * s.head_dim, name="k_proj", bias=bias)
+        k = e.linear(h, kv_heads * s.head_dim, name="k_proj", bias=bias, split="column", joined="qkv")
         if self.qk_norm:
             k = self._head_norm(e, k, kv_heads, "k_norm")
-        v = e.linear(h, kv_heads * s.head_dim, name="v_proj", bias=bias)
+        v = e.linear(h, kv_heads * s.head_dim, name="v_proj", bias=bias, split="column", joined="qkv")
         q, k = self.rotated(e, s, q, k)
         a = e.attention(q, k, v, s.heads(windowed=windowed))
-        return e.linear(a, s.hidden_size, name="o_proj", bias=s.output_bias)
+        return e.linear(a, s.hidden_size, name="o_proj", bias=s.output_bias, split="row")
 
     def rotated(self, e: Emitter, s: DecoderShape, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """Queries and keys with their positions."""
@@ -204,9 +205,10 @@ class Decoder(Architecture[DecoderShape]):
 
     def feed_forward(self, e: Emitter, s: DecoderShape, h: Tensor) -> Tensor:
         """A gate, its activation times a second projection, and the way down (GLU variants, arXiv 2002.05202)."""
-        gate = e.activation(e.linear(h, s.intermediate_size, name="gate_proj", bias=s.mlp_bias), s.function)
-        h = e.times(gate, e.linear(h, s.intermediate_size, name="up_proj", bias=s.mlp_bias))
-        return e.linear(h, s.hidden_size, name="down_proj", bias=s.mlp_bias)
+        gate = e.linear(h, s.intermediate_size, name="gate_proj", bias=s.mlp_bias, split="column", joined="gate")
+        gate = e.activation(gate, s.function)
+        up = e.linear(h, s.intermediate_size, name="up_proj", bias=s.mlp_bias, split="column", joined="gate")
+        return e.linear(e.times(gate, up), s.hidden_size, name="down_proj", bias=s.mlp_bias, split="row")
 
     def head(self, e: Emitter, s: DecoderShape, x: Tensor) -> None:
         """A norm, and logits by the embedding's table or a head of their own."""

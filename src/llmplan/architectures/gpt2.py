@@ -18,6 +18,7 @@ class Gpt2Shape(Shape):
 
     Attributes:
         num_attention_heads: Heads.
+        head_dim: Columns of a head.
         intermediate_size: Columns between the two matrices of a feed-forward half.
         num_positions: Rows of the table of positions.
         aligned: Whether a head's columns are a multiple of eight.
@@ -25,6 +26,7 @@ class Gpt2Shape(Shape):
     """
 
     num_attention_heads: Number
+    head_dim: Number
     intermediate_size: Number
     num_positions: Number
     aligned: bool
@@ -43,6 +45,7 @@ class Gpt2(Architecture[Gpt2Shape]):
 
     name = "gpt2"
     dropouts = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
+    cut = ("num_attention_heads", "intermediate_size")
 
     def shape(self, config: Mapping[str, Any]) -> Gpt2Shape:
         """Read ``n_embd``, ``n_head``, ``n_inner``, ``n_positions``, ``vocab_size``, ``tie_word_embeddings``."""
@@ -54,6 +57,7 @@ class Gpt2(Architecture[Gpt2Shape]):
             hidden_size=width,
             vocab_size=read.count("vocab_size"),
             num_attention_heads=heads,
+            head_dim=width // heads,
             intermediate_size=read.count("n_inner", 4 * width),
             num_positions=read.count("n_positions", 1024),
             aligned=aligned(width / heads),
@@ -86,14 +90,14 @@ class Gpt2(Architecture[Gpt2Shape]):
         with e.region("block"):
             with e.region("attention"):
                 h = e.norm(x, "layer", weighted=True, name="ln_1")
-                q, k, v = e.split(e.linear(h, 3 * s.hidden_size, name="c_attn", bias=True), 3)
                 heads = s.num_attention_heads
+                q, k, v = e.split(e.linear(h, 3 * heads * s.head_dim, name="c_attn", bias=True, split="column"), 3)
                 a = e.attention(q, k, v, Heads(query=heads, kv=heads, grouped=False, aligned=s.aligned))
-                a = e.linear(a, s.hidden_size, name="attn.c_proj", bias=True)
+                a = e.linear(a, s.hidden_size, name="attn.c_proj", bias=True, split="row")
             x = e.plus(x, a)
             h = e.norm(x, "layer", weighted=True, name="ln_2")
-            h = e.activation(e.linear(h, s.intermediate_size, name="c_fc", bias=True), "gelu")
-            return e.plus(x, e.linear(h, s.hidden_size, name="mlp.c_proj", bias=True))
+            h = e.activation(e.linear(h, s.intermediate_size, name="c_fc", bias=True, split="column"), "gelu")
+            return e.plus(x, e.linear(h, s.hidden_size, name="mlp.c_proj", bias=True, split="row"))
 
     def head(self, e: Emitter, s: Gpt2Shape, x: Tensor) -> None:
         """A norm, and logits by the embedding's table or a head of their own."""

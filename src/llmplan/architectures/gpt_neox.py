@@ -48,14 +48,17 @@ class GptNeox(Decoder):
 
     def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:  # noqa: ARG002
         """Each head's query, key and value lie beside one another in one product."""
-        q, k, v = e.split(e.linear(h, 3.0 * s.hidden_size, name="query_key_value", bias=s.attention_bias), 3)
+        width = s.num_attention_heads * s.head_dim
+        qkv = e.linear(h, 3.0 * width, name="query_key_value", bias=s.attention_bias, split="column")
+        q, k, v = e.split(qkv, 3)
         q, k = self.rotated(e, s, q, k)
-        return e.linear(e.attention(q, k, v, s.heads()), s.hidden_size, name="dense", bias=s.output_bias)
+        a = e.attention(q, k, v, s.heads())
+        return e.linear(a, s.hidden_size, name="dense", bias=s.output_bias, split="row")
 
     def feed_forward(self, e: Emitter, s: DecoderShape, h: Tensor) -> Tensor:
         """Up, activation, down."""
-        h = e.activation(e.linear(h, s.intermediate_size, name="dense_h_to_4h", bias=True), s.function)
-        return e.linear(h, s.hidden_size, name="dense_4h_to_h", bias=True)
+        h = e.activation(e.linear(h, s.intermediate_size, name="dense_h_to_4h", bias=True, split="column"), s.function)
+        return e.linear(h, s.hidden_size, name="dense_4h_to_h", bias=True, split="row")
 
 
 GPT_NEOX = GptNeox()

@@ -31,6 +31,7 @@ class NanochatShape(Shape):
     Attributes:
         num_attention_heads, num_key_value_heads: Heads of queries; of keys and values.
         head_dim: Columns of a head.
+        mlp_size: Columns between the two matrices of a feed-forward half.
         sequence_len: Tokens of the longest sequence, which windows are shares of.
         grouped: Whether a key-value head serves several query heads.
         aligned: Whether a head's columns are a multiple of eight.
@@ -39,6 +40,7 @@ class NanochatShape(Shape):
     num_attention_heads: Number
     num_key_value_heads: Number
     head_dim: Number
+    mlp_size: Number
     sequence_len: Number
     grouped: bool
     aligned: bool
@@ -75,6 +77,7 @@ class _Nanochat(Architecture[NanochatShape]):
             num_attention_heads=heads,
             num_key_value_heads=kv_heads,
             head_dim=width // heads,
+            mlp_size=4 * width,
             sequence_len=read.count("sequence_len", 2048),
             grouped=heads != kv_heads,
             aligned=aligned(width / heads),
@@ -99,8 +102,8 @@ class _Nanochat(Architecture[NanochatShape]):
 
     def _feed_forward(self, e: Emitter, s: NanochatShape, x: Tensor) -> Tensor:
         h = e.norm(x, "rms", weighted=False)
-        h = e.activation(e.linear(h, 4 * s.hidden_size, name="mlp.c_fc"), "relu2")
-        return e.plus(x, e.linear(h, s.hidden_size, name="mlp.c_proj"))
+        h = e.activation(e.linear(h, s.mlp_size, name="mlp.c_fc", split="column"), "relu2")
+        return e.plus(x, e.linear(h, s.hidden_size, name="mlp.c_proj", split="row"))
 
     def head(self, e: Emitter, s: NanochatShape, x: Tensor) -> None:
         """A norm, and logits that a hyperbolic tangent caps."""
@@ -112,6 +115,7 @@ class Nanochat2025(_Nanochat):
     """The generation of 2025."""
 
     name = "nanochat-2025"
+    cut = ("num_attention_heads", "num_key_value_heads", "mlp_size")
 
     def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:
         """All alike."""
@@ -126,13 +130,13 @@ class Nanochat2025(_Nanochat):
 
     def _attention(self, e: Emitter, s: NanochatShape, h: Tensor) -> Tensor:
         heads, kv_heads = s.num_attention_heads, s.num_key_value_heads
-        q = e.linear(h, heads * s.head_dim, name="c_q")
-        k = e.linear(h, kv_heads * s.head_dim, name="c_k")
-        v = e.linear(h, kv_heads * s.head_dim, name="c_v")
+        q = e.linear(h, heads * s.head_dim, name="c_q", split="column", joined="qkv")
+        k = e.linear(h, kv_heads * s.head_dim, name="c_k", split="column", joined="qkv")
+        v = e.linear(h, kv_heads * s.head_dim, name="c_v", split="column", joined="qkv")
         q, k = e.rotary(q, heads), e.rotary(k, kv_heads)
         q, k = e.head_norm(q, heads, weighted=False), e.head_norm(k, kv_heads, weighted=False)
         a = e.attention(q, k, v, s.heads())
-        return e.linear(a, s.hidden_size, name="attn.c_proj")
+        return e.linear(a, s.hidden_size, name="attn.c_proj", split="row")
 
 
 @attrs.frozen
@@ -148,6 +152,7 @@ class Nanochat2026(_Nanochat):
     """The generation of 2026."""
 
     name = "nanochat-2026"
+    streams_alone = False  # each block mixes in the embedding's output
     _vocabulary_multiple = 64  # gpt.py pads the vocabulary to it
 
     def _windows(self, config: Mapping[str, Any], read: Reader) -> None:

@@ -122,9 +122,19 @@ def emit(s: Structure) -> Program:
     """The architecture's model, said to the runtime's emitter stretch by stretch."""
     e = s.emitter(s.job, layer(s))
     middles: list[Number] = []
-    with e.stretch("embedding"):
-        e.inputs()
-        x = s.architecture.embed(e, s.shape)
+    share, shape = s.job.share, s.shape
+    if share.cuts_matrices:
+        shape = shape.shared(s.architecture.cut, share)
+    if share.first:
+        with e.stretch("embedding"):
+            e.inputs()
+            x = s.architecture.embed(e, shape)
+    else:
+        with e.aside():
+            e.inputs()
+            stream = s.architecture.embed(e, shape)
+        with e.stretch("receive"):
+            x = e.receive(stream.cols, stream.format)
     for index, run in enumerate(s.runs):
         for i in range(run.repeat):
             middle = run.repeat == _WALKED and i == 1
@@ -132,9 +142,13 @@ def emit(s: Structure) -> Program:
                 middles.append(Size.letter(f"n{index}"))
             with e.stretch(f"layers {index}.{('first', 'middle', 'last')[i]}", len(middles) - 1 if middle else None):
                 for description in run.period:
-                    x = s.architecture.block(e, s.shape, x, description)
-    with e.stretch("loss"):
-        s.architecture.head(e, s.shape, x)
+                    x = s.architecture.block(e, shape, x, description)
+    if share.last:
+        with e.stretch("loss"):
+            s.architecture.head(e, shape, x)
+    else:
+        with e.stretch("send"):
+            e.send(x)
     return e.program(middles)
 
 

@@ -14,9 +14,11 @@ from typing import Literal, Protocol
 
 import attrs
 
+from llmplan.errors import UnsupportedError
 from llmplan.nouns.format import Format
 from llmplan.program.layer import Layer, plain
 from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
+from llmplan.program.share import WHOLE, Joined, Share, Split
 from llmplan.program.size import Number
 from llmplan.program.stretch import Program, Stretch
 
@@ -40,7 +42,7 @@ class Job:
     What an emitter must know of a job: sizes, and the structure that its choices depend on.
 
     Attributes:
-        tokens: Tokens of a micro-batch.
+        tokens: Tokens of a micro-batch on this rank.
         sequence_length: Tokens of a sequence.
         weights: Format of the weights as they lie in memory.
         compute: Format of the factors of a matrix product.
@@ -51,6 +53,7 @@ class Job:
         adapters_only: Whether all but the adapters is frozen.
         single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
         window_binds: Whether a sequence is longer than the model's window, so that the window hides something.
+        share: What of it this rank does.
     """
 
     tokens: Number
@@ -64,11 +67,12 @@ class Job:
     adapters_only: bool = False
     single_sequence: bool = False
     window_binds: bool = False
+    share: Share = WHOLE
 
     @property
     def sequences(self) -> Number:
         """Sequences of a micro-batch."""
-        return self.tokens / self.sequence_length
+        return self.tokens * self.share.context / self.sequence_length
 
 
 @attrs.frozen(kw_only=True)
@@ -121,10 +125,12 @@ class Emitter(abc.ABC):
         self.job = job
         self._layer = layer
         self._stretches: list[Stretch] = []
+        self._stretch: Stretch
         self._losses: list[Tensor] = []
         self._constants: list[tuple[str, Number]] = []
         self._items: list[Item] | Region = []
         self._table: Tensor
+        self._table_is_here = False
         self._remembered: dict[str, Tensor] = {}
         self._held: list[Tensor] = []
         self._held_by_attention: list[Tensor] = []
@@ -137,10 +143,18 @@ class Emitter(abc.ABC):
     @contextlib.contextmanager
     def stretch(self, name: str, run: int | None = None) -> Iterator[None]:
         """All that is said inside belongs to one stretch; *run* is the run whose middle it stands for."""
-        made = Stretch(name, run=run)
-        self._stretches.append(made)
-        self._items = made.items
+        self._stretch = Stretch(name, run=run)
+        self._stretches.append(self._stretch)
+        self._items = self._stretch.items
         yield
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """All that is said inside is done by another rank: nothing is written down but what is there all the time."""
+        self._stretch = Stretch("aside")
+        self._items = self._stretch.items
+        yield
+        self._table_is_here = False
 
     @contextlib.contextmanager
     def region(self, part: Part) -> Iterator[None]:
@@ -189,17 +203,24 @@ class Emitter(abc.ABC):
         size = tensor.bytes if stored is None else stored.bytes(rows * cols)
         tensor.weight = Weight(role, trainable=trainable, stored=size, name=name)
         tensor.storage = Storage(size, name, "parameters")
-        self._stretches[-1].weights.append(tensor)
+        self._stretch.weights.append(tensor)
         return tensor
+
+    def words(self, s: "HasTable") -> Number:
+        """Rows of the vocabulary's tables that this rank has."""
+        return s.vocab_size / self.job.share.tensor
 
     def token_table(self, s: "HasTable", format: str | None = None) -> Tensor:  # noqa: A002  the field's word
         """The embedding's parameter: a row for each word of the vocabulary."""
-        self._table = self.weight(s.vocab_size, s.hidden_size, role="embedding", name="embedding", format=format)
+        self._table = self.weight(self.words(s), s.hidden_size, role="embedding", name="embedding", format=format)
+        self._table_is_here = True
         return self._table
 
     def head_weight(self, s: "HasTable", *, tied: bool) -> Tensor:
-        """The output head's parameter: the embedding's where they are *tied*."""
-        return self._table if tied else self.weight(s.vocab_size, s.hidden_size, role="head", name="head")
+        """The output head's parameter: the embedding's where they are *tied*, or a copy of it on another stage."""
+        if tied and self._table_is_here:
+            return self._table
+        return self.weight(self.words(s), s.hidden_size, role="embedding" if tied else "head", name="head")
 
     def remember(self, name: str, x: Tensor) -> None:
         """Keep *x* for a later verb."""
@@ -267,9 +288,73 @@ class Emitter(abc.ABC):
     ) -> Tensor:
         """An RMS norm over the columns of each head; all as of :meth:`norm`."""
 
-    def linear(self, x: Tensor, out: Number, *, name: str, bias: bool = False) -> Tensor:
-        """A linear layer of the model, with a weight of its own, as the job has them."""
-        return self._layer(self, x, out, name=name, bias=bias)
+    def linear(
+        self,
+        x: Tensor,
+        out: Number,
+        *,
+        name: str,
+        bias: bool = False,
+        split: Split | None = None,
+        joined: Joined | None = None,  # noqa: ARG002  runtimes that join matrices look at it
+    ) -> Tensor:
+        """
+        A linear layer of the model, with a weight of its own, as the job has them.
+
+        Heads and the columns between two matrices are numbers of a shape that are this rank's share already (see
+        :attr:`llmplan.architectures.architecture.Architecture.cut`): a pair of matrices is cut by columns, then by rows, and
+        only what happens at the two ends is left to say.
+
+        Args:
+            x: What comes in: all its columns, or this rank's where the matrix is cut by rows.
+            out: Columns that come out: this rank's where the matrix is cut by columns, all where by rows.
+            name: Of the layer.
+            bias: Whether it has a bias.
+            split: How ranks that share matrices cut this one; None: each has all of it.
+            joined: Which matrices of the same input some runtimes keep as one with this.
+        """
+        if not self.job.share.cuts_matrices or split is None:
+            return self._layer(self, x, out, name=name, bias=bias)
+        if split == "column":
+            return self._layer(self, self.enter(x), out, name=name, bias=bias)
+        y = self.leave(self._layer(self, x, out, name=name, bias=False))
+        return self.plus(y, self.weight(1.0, out, role="bias", name=f"{name}.bias"), broadcast=True) if bias else y
+
+    def enter(self, x: Tensor) -> Tensor:
+        """
+        All rows of *x*, for a matrix that is cut by columns; its gradient is summed over the ranks.
+
+        Raises:
+            UnsupportedError: The runtime is not known with shared matrices.
+        """
+        raise UnsupportedError(f"tensor parallelism in the runtime {type(self).__name__}", f"what it does with {x.rows} rows")
+
+    def leave(self, x: Tensor) -> Tensor:
+        """
+        The sum of *x* over the ranks, of which each keeps its share of rows where the sequence is shared too.
+
+        Raises:
+            UnsupportedError: The runtime is not known with shared matrices.
+        """
+        raise UnsupportedError(f"tensor parallelism in the runtime {type(self).__name__}", f"what it does with {x.rows} rows")
+
+    def receive(self, cols: Number, format: str) -> Tensor:  # noqa: A002  the field's word
+        """The residual stream as it comes from the stage before; its gradient goes back there."""
+        share = self.job.share
+        rows = self.job.tokens / share.tensor if share.sequence else self.job.tokens
+        x = Tensor(rows, cols, format, label="received")
+        self.write(Op("receive", [], [x], forward=[]))
+        return x
+
+    def send(self, x: Tensor) -> None:
+        """The residual stream goes to the stage after, from where its gradient comes."""
+        sent = Tensor(x.rows, x.cols, x.format, storage=x.storage)
+        kept = [x] if self._keeps_what_it_sends else []
+        self.write(Op("send", [x], [sent], keeps=kept, gradients=[(x, "same")], forward=[], backward=[]))
+        self._losses.append(sent)
+
+    #: Whether a stage's output is kept until its gradient comes back.
+    _keeps_what_it_sends = True
 
     @abc.abstractmethod
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

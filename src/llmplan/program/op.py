@@ -17,8 +17,9 @@ ELEMENT_BYTES: Final = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int64": 8.0, "ui
 #: What a storage is for: the parts that a peak is split into.
 Category = Literal["parameters", "gradients", "optimizer", "activations", "temporary", "other"]
 
-#: How an input's gradient comes about: in a new storage, or the output's own gradient passed on.
-Passing = Literal["new", "same"]
+#: How an input's gradient comes about: in a new storage, the output's own gradient passed on, or written over the input
+#: itself, which the derivative keeps.
+Passing = Literal["new", "same", "in place"]
 
 
 class Storage:

@@ -20,7 +20,7 @@ from typing import Literal
 
 import attrs
 
-from llmplan.program.op import Category, Item, Op, Region, Storage, Tensor
+from llmplan.program.op import Category, Item, Op, Passing, Region, Storage, Tensor
 from llmplan.program.size import Number
 from llmplan.program.stretch import Program, Stretch
 
@@ -240,7 +240,8 @@ class _Walk:
 
     def _seed(self) -> None:
         for loss in self._program.losses:
-            gradient = Storage(4.0, "gradient of the loss")
+            # Of a loss, one number; of what a stage of a pipeline sent, as much as that, from the stage after it.
+            gradient = Storage(loss.bytes, "gradient of the loss")
             self._hold(gradient)
             self._gradients[id(loss)] = gradient
 
@@ -257,7 +258,7 @@ class _Walk:
     def _derive(self, op: Op) -> None:
         """One derivative: gradients of the inputs are made, what was kept is let go."""
         incoming = [self._gradients.pop(id(o)) for o in op.outputs if id(o) in self._gradients]
-        made = [(x, incoming[0] if how == "same" else self._new_gradient(x, op)) for x, how in op.gradients]
+        made = [(x, self._gradient(x, op, how, incoming)) for x, how in op.gradients]
         for _, storage in made:
             self._hold(storage)
         self._pass_through(op.backward_workspaces, f"{op.name} backward")
@@ -269,6 +270,12 @@ class _Walk:
             self._from_product.update(id(x.node) for x, _ in op.gradients if id(x.node) not in self._gradients)
         for x, storage in made:
             self._accumulate(x.node, storage)
+
+    def _gradient(self, x: Tensor, op: Op, how: Passing, incoming: Sequence[Storage]) -> Storage:
+        """Where an input's gradient lies."""
+        if how == "same":
+            return incoming[0]
+        return x.storage if how == "in place" else self._new_gradient(x, op)
 
     def _new_gradient(self, x: Tensor, op: Op) -> Storage:
         if x.weight and self._habits.fate == "stays":
