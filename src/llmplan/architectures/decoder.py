@@ -67,6 +67,7 @@ class Decoder(Architecture[DecoderShape]):
     A family of decoders, by what it does its own way.
 
     Attributes:
+        shape_class: What holds its numbers.
         defaults: What its configuration class assumes where config.json says nothing.
         functions: Activations that it is known with.
         norm_kind: Of its norms.
@@ -77,6 +78,7 @@ class Decoder(Architecture[DecoderShape]):
 
     cut = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
     defaults: ClassVar[Mapping[str, Any]] = {}
+    shape_class: ClassVar[type[DecoderShape]] = DecoderShape
     functions: ClassVar[tuple[Function, ...]] = ("silu", "gelu", "gelu_pytorch_tanh", "gelu_new", "relu", "relu2")
     function_key: ClassVar[str] = "hidden_act"
     norm_kind: ClassVar[Literal["rms", "layer"]] = "rms"
@@ -90,7 +92,7 @@ class Decoder(Architecture[DecoderShape]):
         """Read ``hidden_size``, ``num_attention_heads``, ``num_key_value_heads``, ``head_dim`` and the like."""
         config = self.completed(config)
         read = Reader(config, self.name)
-        found = DecoderShape(**self._numbers(read, config), **self._choices(read, config))
+        found = self.shape_class(**self._numbers(read, config), **self._choices(read, config))
         read.done()
         return found
 

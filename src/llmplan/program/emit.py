@@ -10,7 +10,7 @@ around a function (:mod:`llmplan.program.layer`).
 import abc
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import attrs
 
@@ -21,6 +21,9 @@ from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
 from llmplan.program.share import WHOLE, Joined, Share, Split
 from llmplan.program.size import Number
 from llmplan.program.stretch import Program, Stretch
+
+if TYPE_CHECKING:
+    from llmplan.program.experts import Experts, Router, Routing
 
 #: Parts of a model that can be recomputed. "block" is a whole layer, "attention" its attention half with the norm,
 #: "attention-core" the scores and values alone, "loss" a piece of a chunked loss.
@@ -407,6 +410,14 @@ class Emitter(abc.ABC):
     @abc.abstractmethod
     def activation(self, x: Tensor, kind: Function) -> Tensor:
         """A function of each element."""
+
+    @abc.abstractmethod
+    def route(self, x: Tensor, router: "Router") -> "Routing":
+        """Each token's experts, and the score of each."""
+
+    @abc.abstractmethod
+    def experts(self, x: Tensor, routing: "Routing", experts: "Experts") -> Tensor:
+        """Each token through its experts, and the sum of what they make of it, each times its score."""
 
     @abc.abstractmethod
     def plus(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:

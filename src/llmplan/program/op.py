@@ -12,7 +12,7 @@ from llmplan.program.kernel import Kernel, Pointwise
 from llmplan.program.size import Number, rounded, total
 
 #: Bytes of an element by format. [byte]
-ELEMENT_BYTES: Final = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int64": 8.0, "uint8": 1.0, "bool": 1.0}
+ELEMENT_BYTES: Final = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int64": 8.0, "int32": 4.0, "uint8": 1.0, "bool": 1.0}
 
 #: What a storage is for: the parts that a peak is split into.
 Category = Literal["parameters", "gradients", "optimizer", "activations", "temporary", "other"]
@@ -49,7 +49,8 @@ class Weight:
     What a tensor is to the model if it is one of its parameters.
 
     Attributes:
-        role: "embedding", "head", "matrix", "norm", "bias", "position", "adapter" or "scalar".
+        role: "embedding", "head", "matrix", "norm", "bias", "position", "adapter", "scalar", "router", "expert" (stacked
+            matrices of all experts of a layer) or "expert-bias".
         trainable: Whether it gets a gradient and optimizer states.
         stored: Bytes that it takes, packed in its own format. [byte]
     """

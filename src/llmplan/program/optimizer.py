@@ -104,7 +104,7 @@ class Rule:
 
 def is_hidden_matrix(weight: Tensor) -> bool:
     """Whether Muon takes it: a matrix inside the layers."""
-    return weight.weight is not None and weight.weight.role in ("matrix", "adapter")
+    return weight.weight is not None and weight.weight.role in ("matrix", "adapter", "router")
 
 
 def _newton_schulz(w: Tensor) -> Number:

@@ -7,6 +7,7 @@ of one theme.
 """
 
 from llmplan.runtimes.pytorch.attention import Attentions
+from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.loss import Loss
 from llmplan.runtimes.pytorch.norms import Norms
 from llmplan.runtimes.pytorch.products import Products
@@ -16,5 +17,5 @@ from llmplan.runtimes.pytorch.views import Views
 __all__ = ["PyTorch"]
 
 
-class PyTorch(Attentions, Loss, Norms, Products, Tables, Views):
+class PyTorch(Attentions, GroupedExperts, Loss, Views, Norms, Products, Tables):
     """The verbs in eager PyTorch."""

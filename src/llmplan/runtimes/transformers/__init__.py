@@ -5,6 +5,7 @@ It is PyTorch, written out: an RMS norm in six operations, rotations by tables t
 with a mask that is added, logits that the output object holds. Each module holds the verbs of one theme.
 """
 
+from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.views import Views
 from llmplan.runtimes.transformers.attention import TransformersAttention
 from llmplan.runtimes.transformers.loss import TransformersLoss
@@ -17,6 +18,13 @@ __all__ = ["Transformers"]
 
 
 class Transformers(
-    TransformersAttention, TransformersLoss, TransformersNorms, TransformersRotary, TransformersTables, TransformersPointwise, Views
+    TransformersAttention,
+    TransformersLoss,
+    TransformersNorms,
+    TransformersRotary,
+    TransformersTables,
+    TransformersPointwise,
+    GroupedExperts,
+    Views,
 ):
     """The verbs in Transformers' own code."""
