@@ -33,7 +33,7 @@ class MixtureShape(DecoderShape):
         shared_intermediate_size: The same of the experts that every token goes through; 0 where there are none.
         normalized: Whether a token's scores are divided by their sum.
         scaled: Whether they are multiplied by a number.
-        shared: Whether there are experts that every token goes through.
+        with_shared: Whether there are experts that every token goes through.
     """
 
     num_experts: Number
@@ -42,7 +42,7 @@ class MixtureShape(DecoderShape):
     shared_intermediate_size: Number
     normalized: bool
     scaled: bool
-    shared: bool
+    with_shared: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +94,7 @@ class Mixture(Decoder):
         return super()._choices(read, config) | {
             "normalized": True,
             "scaled": False,
-            "shared": bool(self.shared_size(read, config)),
+            "with_shared": bool(self.shared_size(read, config)),
         }
 
     def shared_size(self, read: Reader, config: Mapping[str, Any]) -> int:  # noqa: ARG002  some families have them
