@@ -126,6 +126,10 @@ class Mixture(Decoder):
         """The routed experts; families with shared ones add them."""
         return e.experts(h, e.route(h, self.router(s)), self.experts(s))
 
+    def shared_expert(self, e: Emitter, s: MixtureShape, h: Tensor) -> Tensor:
+        """The expert that every token goes through: a feed-forward half of its own width."""
+        return self.feed_forward(e, attrs.evolve(s, intermediate_size=s.shared_intermediate_size), h)
+
     def router(self, s: MixtureShape) -> Router:
         """How experts are chosen."""
         return Router(

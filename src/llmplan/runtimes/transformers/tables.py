@@ -1,5 +1,9 @@
 """What a forward makes before its layers: positions, rotary tables, a mask."""
 
+import contextlib
+from collections.abc import Iterator
+
+from llmplan.program.emit import Part
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number
 from llmplan.runtimes.pytorch.tables import Tables
@@ -15,12 +19,21 @@ class TransformersTables(Tables):
         length = self.job.sequence_length
         positions = Tensor(length, 1.0, "int64", label="position ids", needs_gradient=False)
         self.write(Op("positions", [], [positions]))
+        self.remember("positions", positions)
         self._until_the_head(positions)
         if self.job.attention == "eager":
             mask = Tensor(self.job.tokens, length, self.job.weights, label="mask", needs_gradient=False)
             self.write(Op("mask", [], [mask], workspace=length * length))
             self.remember("mask", mask)
             self._until_the_head(mask)
+
+    @contextlib.contextmanager
+    def region(self, part: Part) -> Iterator[None]:
+        """A layer that is recomputed is called with the position ids, so that they are kept for it."""
+        with super().region(part):
+            if self.place is not None and not self.place:
+                self.write(Op("call", [self.recall("positions")], [], forward=[]))
+            yield
 
     def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
         """Cosines and sines of all rotated columns, in the weights' format; frequencies, and a copy of them, stay in FP32."""
