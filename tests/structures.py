@@ -48,9 +48,8 @@ def cases(draw):
     """A structure in letters, what its letters stand for, and its runs as they are."""
     which, config = draw(configs())
     weights, casts = draw(st.sampled_from([("bf16", "none"), ("fp32", "none"), ("fp32", "autocast")]))
-    grouped = config.get("num_key_value_heads", 1) != config.get("num_attention_heads", 1)
     fp32 = (weights, casts) == ("fp32", "none")
-    eager = draw(st.booleans()) or (fp32 and which is LLAMA and grouped)
+    eager = draw(st.booleans())
     batch, length = draw(st.integers(1, 4)), draw(st.sampled_from([16, 64]))
     lora = draw(st.booleans())
     job = Job(

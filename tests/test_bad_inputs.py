@@ -346,11 +346,6 @@ NOUNS = {
         UnsupportedError,
         r"casts 'at-gather': modelled are: none, autocast, at-use, master-copy",
     ),
-    "grouped heads in fp32": (
-        lambda: plan(LLAMA, precision="fp32", training=Training(tokens=1e9, sequence_length=128)),
-        UnsupportedError,
-        r'grouped heads in fp32: .* attention="eager" only',
-    ),
     "runtime: unknown": (lambda: plan(runtime="vllm"), UnknownNameError, r"no runtime is named 'vllm'\. Known are 'pytorch'"),
     "runtime: another framework": (
         lambda: plan(runtime=Runtime(name="mine", framework="jax", source=MADE_UP)),

@@ -38,10 +38,9 @@ class TestAccuracy:
 
     @pytest.mark.parametrize(("quantity", "error"), [("peak", 0.0005), ("saved_for_backward", 0.0001)])
     def test_arithmetic_is_exact_or_nearly(self, report: Report, quantity: str, error: float) -> None:
-        """In every group but one: the dropout of a configuration is left out so far."""
+        """In every group."""
         for group, found in report.statistics()[quantity].items():
-            if group not in ("all", "hf-gpt2"):
-                assert found["max_ape"] <= error, group
+            assert found["max_ape"] <= error, group
 
     def test_reserved_memory_is_an_interval(self, report: Report) -> None:
         """Its error is a few percent, and nine tenths of the measurements lie within."""
@@ -51,11 +50,10 @@ class TestAccuracy:
         assert found["width"] < 1.5
 
     def test_settings_drawn_at_random(self, drawn: Report) -> None:
-        """Those that no rule was made for."""
-        assert drawn.answered >= 0.95 * drawn.cases
-        assert all("grouped heads in fp32" in reason for reason in drawn.unanswered)
+        """Those that no rule was made for; the one whose peak comes as the model is built has a test of its own."""
+        assert drawn.answered == drawn.cases
         statistics = drawn.statistics()
-        assert statistics["peak"]["all"]["max_ape"] < 0.0005
+        assert statistics["peak"]["all"]["p95_ape"] < 1e-5
         assert statistics["saved_for_backward"]["all"]["max_ape"] < 0.001
 
     def test_what_is_refused_is_refused_with_its_reason(self) -> None:
@@ -64,7 +62,7 @@ class TestAccuracy:
         for changes, reason in (
             ({"compile": True}, "compiled"),
             ({"optimizer": "lion"}, "lion"),
-            ({"model": inputs["model"] | {"dropout": 0.1}}, "dropout"),
+            ({"model": inputs["model"] | {"family": "llama", "dropout": 0.1}}, "dropout"),
             ({"model": {"family": "mamba"}}, "mamba"),
         ):
             with pytest.raises(UnsupportedError, match=reason):

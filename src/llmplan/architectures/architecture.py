@@ -8,7 +8,7 @@ is carried out is the runtime's. It is written once in letters: each number of i
 
 import abc
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 import attrs
@@ -102,13 +102,6 @@ class Architecture(abc.ABC, Generic[ShapeT]):
         """Tokens that queries of some or all layers may look back; None where they see all. [token]"""
         return None
 
-    def left_out(self, config: Mapping[str, Any]) -> Iterator[str]:
-        """What a configuration asks for and :meth:`block` does not say: a sentence for each."""
-        rates = {key: config.get(key) for key in self.dropouts}
-        asked = [f"{key} {rate:g}" for key, rate in rates.items() if isinstance(rate, (int, float)) and rate > 0]
-        if asked:
-            yield f"dropout of the model's configuration is left out, as its masks are not modelled: {', '.join(asked)}"
-
     @abc.abstractmethod
     def embed(self, e: Emitter, s: ShapeT) -> Tensor:
         """All before the first layer; returns the residual stream."""
@@ -134,6 +127,15 @@ class Reader:
     def __init__(self, config: Mapping[str, Any], where: str) -> None:
         self._config, self._where = config, where
         self._faults: list[str] = []
+
+    def rate(self, key: str, default: float = 0.0) -> float:
+        """A share from 0 to 1."""
+        value = self._config.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            return self._fault(f"expected a share from 0 to 1, got {value!r} @ {key}", default)
+        return float(value)
 
     def count(self, key: str, default: int | None = None, *, least: int = 1) -> int:
         """A whole number of at least *least*."""
@@ -189,6 +191,15 @@ class Reader:
         return value
 
 
-def aligned(head_dim: float) -> bool:
-    """Whether a head is a multiple of eight elements wide, as attention kernels want it."""
-    return math.isclose(head_dim % 8, 0.0)
+#: Columns of a head that the widest attention kernels take.
+_WIDEST = 256
+
+
+def aligned(head_dim: float, to: int = 8) -> bool:
+    """Whether a head is a multiple of *to* elements wide, as attention kernels want it."""
+    return math.isclose(head_dim % to, 0.0)
+
+
+def wide(head_dim: float) -> bool:
+    """Whether a head is wider than the widest attention kernels take."""
+    return head_dim > _WIDEST

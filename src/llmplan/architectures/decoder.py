@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
-from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned, wide
 from llmplan.program.emit import Emitter, Function, Heads
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number
@@ -28,12 +28,15 @@ class DecoderShape(Shape):
         rotary_dim: Columns of a head that are rotated.
         window: Tokens that a query may look back in a layer with a window; 0 where there is none.
         grouped: Whether a key-value head serves several query heads.
-        aligned: Whether a head's columns are a multiple of eight.
+        aligned, aligned_to_four: Whether a head's columns are a multiple of eight; of four.
+        wide: Whether a head has more than 256 columns.
         partial: Whether only some of a head's columns are rotated.
         tied: Whether the head is the embedding's table.
         attention_bias, output_bias, mlp_bias: Whether queries, keys and values have biases; the attention's output; the
             feed-forward half.
         function: The activation.
+        attention_dropout, hidden_dropout: Shares that are dropped of attention's probabilities; of the embedding and of what
+            each half adds to the stream.
     """
 
     num_attention_heads: Number
@@ -44,12 +47,16 @@ class DecoderShape(Shape):
     window: Number
     grouped: bool
     aligned: bool
+    aligned_to_four: bool = True
+    wide: bool = False
     partial: bool
     tied: bool
     attention_bias: bool
     output_bias: bool
     mlp_bias: bool
     function: Function
+    attention_dropout: float = 0.0
+    hidden_dropout: float = 0.0
 
     def heads(self, *, windowed: bool = False) -> Heads:
         """The heads of a layer's attention."""
@@ -58,6 +65,9 @@ class DecoderShape(Shape):
             kv=self.num_key_value_heads,
             grouped=self.grouped,
             aligned=self.aligned,
+            aligned_to_four=self.aligned_to_four,
+            wide=self.wide,
+            dropout=self.attention_dropout,
             window=self.window if windowed else None,
         )
 
@@ -121,6 +131,8 @@ class Decoder(Architecture[DecoderShape]):
             "window": float(self.window(config) or 0),
             "grouped": kv_heads != heads,
             "aligned": aligned(head_dim),
+            "aligned_to_four": aligned(head_dim, 4),
+            "wide": wide(head_dim),
             "partial": rotary_dim != head_dim,
         }
 
@@ -138,6 +150,8 @@ class Decoder(Architecture[DecoderShape]):
             "output_bias": bias,
             "mlp_bias": read.flag("mlp_bias", default=False),
             "function": read.choice(self.function_key, self.functions, self.functions[0]),
+            "attention_dropout": read.rate("attention_dropout"),
+            "hidden_dropout": read.rate("hidden_dropout"),
         }
 
     def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:

@@ -1,14 +1,16 @@
 """GPT-2: learned positions, layer norms with biases, one matrix for queries, keys and values, GELU, a tied head."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
-from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
-from llmplan.program.emit import Emitter, Heads
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned, wide
+from llmplan.program.emit import Emitter, Function, Heads
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number
+
+_FUNCTIONS: tuple[Function, ...] = ("gelu_new", "gelu", "gelu_pytorch_tanh")
 
 
 @attrs.frozen(kw_only=True)
@@ -21,8 +23,12 @@ class Gpt2Shape(Shape):
         head_dim: Columns of a head.
         intermediate_size: Columns between the two matrices of a feed-forward half.
         num_positions: Rows of the table of positions.
-        aligned: Whether a head's columns are a multiple of eight.
+        aligned, aligned_to_four: Whether a head's columns are a multiple of eight; of four.
+        wide: Whether a head has more than 256 columns.
         tied: Whether the head is the embedding's table.
+        function: The activation.
+        embd_pdrop, attn_pdrop, resid_pdrop: Shares that are dropped of the embedding, of attention's probabilities, and of
+            what each half adds to the stream.
     """
 
     num_attention_heads: Number
@@ -30,7 +36,26 @@ class Gpt2Shape(Shape):
     intermediate_size: Number
     num_positions: Number
     aligned: bool
+    aligned_to_four: bool
+    wide: bool
     tied: bool
+    function: Function
+    embd_pdrop: float
+    attn_pdrop: float
+    resid_pdrop: float
+
+    def heads(self) -> Heads:
+        """The heads of a layer's attention."""
+        heads = self.num_attention_heads
+        return Heads(
+            query=heads,
+            kv=heads,
+            grouped=False,
+            aligned=self.aligned,
+            aligned_to_four=self.aligned_to_four,
+            wide=self.wide,
+            dropout=self.attn_pdrop,
+        )
 
 
 class Gpt2(Architecture[Gpt2Shape]):
@@ -61,9 +86,14 @@ class Gpt2(Architecture[Gpt2Shape]):
             intermediate_size=read.count("n_inner", 4 * width),
             num_positions=read.count("n_positions", 1024),
             aligned=aligned(width / heads),
+            aligned_to_four=aligned(width / heads, 4),
+            wide=wide(width / heads),
             tied=read.flag("tie_word_embeddings", default=True),
+            function=cast("Function", read.choice("activation_function", _FUNCTIONS, "gelu_new")),
+            embd_pdrop=read.rate("embd_pdrop", 0.1),
+            attn_pdrop=read.rate("attn_pdrop", 0.1),
+            resid_pdrop=read.rate("resid_pdrop", 0.1),
         )
-        read.choice("activation_function", ["gelu_new", "gelu", "gelu_pytorch_tanh"], "gelu_new")
         read.done()
         return shape
 
@@ -83,21 +113,21 @@ class Gpt2(Architecture[Gpt2Shape]):
         """Tokens' rows plus positions' rows."""
         x = e.embedding(e.token_table(s))
         positions = e.weight(s.num_positions, s.hidden_size, role="position", name="wpe")
-        return e.plus(x, e.positions(positions), broadcast=True)
+        return e.dropout(e.plus(x, e.positions(positions), broadcast=True), s.embd_pdrop)
 
     def block(self, e: Emitter, s: Gpt2Shape, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401, ARG002
         """Attention and feed-forward, each after a norm and added to the stream."""
         with e.region("block"):
             with e.region("attention"):
                 h = e.norm(x, "layer", weighted=True, name="ln_1")
-                heads = s.num_attention_heads
-                q, k, v = e.split(e.linear(h, 3 * heads * s.head_dim, name="c_attn", bias=True, split="column"), 3)
-                a = e.attention(q, k, v, Heads(query=heads, kv=heads, grouped=False, aligned=s.aligned))
-                a = e.linear(a, s.hidden_size, name="attn.c_proj", bias=True, split="row")
+                q, k, v = e.split(e.linear(h, 3 * s.num_attention_heads * s.head_dim, name="c_attn", bias=True, split="column"), 3)
+                a = e.attention(q, k, v, s.heads())
+                a = e.dropout(e.linear(a, s.hidden_size, name="attn.c_proj", bias=True, split="row"), s.resid_pdrop)
             x = e.plus(x, a)
             h = e.norm(x, "layer", weighted=True, name="ln_2")
-            h = e.activation(e.linear(h, s.intermediate_size, name="c_fc", bias=True, split="column"), "gelu")
-            return e.plus(x, e.linear(h, s.hidden_size, name="mlp.c_proj", bias=True, split="row"))
+            h = e.activation(e.linear(h, s.intermediate_size, name="c_fc", bias=True, split="column"), s.function)
+            h = e.linear(h, s.hidden_size, name="mlp.c_proj", bias=True, split="row")
+            return e.plus(x, e.dropout(h, s.resid_pdrop))
 
     def head(self, e: Emitter, s: Gpt2Shape, x: Tensor) -> None:
         """A norm, and logits by the embedding's table or a head of their own."""

@@ -36,14 +36,19 @@ class GptNeox(Decoder):
         read = Reader(config, self.name)
         return [read.flag("use_parallel_residual", default=True)] * read.count("num_hidden_layers")
 
+    def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
+        """Tokens' rows, some elements dropped."""
+        return e.dropout(super().embed(e, s), s.hidden_dropout)
+
     def block(self, e: Emitter, s: DecoderShape, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401  whether side by side
         """Both halves normed on their own and added to the stream, side by side or one after the other."""
         with e.region("block"):
             with e.region("attention"):
                 a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=False)
+                a = e.dropout(a, s.hidden_dropout)
             if not layer:
                 x = a = e.plus(a, x)
-            m = self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm"))
+            m = e.dropout(self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm")), s.hidden_dropout)
             return e.plus(e.plus(m, a), x) if layer else e.plus(m, a)
 
     def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:  # noqa: ARG002

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned
+from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned, wide
 from llmplan.errors import JobError
 from llmplan.nouns.model import Model
 from llmplan.program.emit import Emitter, Heads
@@ -34,7 +34,8 @@ class NanochatShape(Shape):
         mlp_size: Columns between the two matrices of a feed-forward half.
         sequence_len: Tokens of the longest sequence, which windows are shares of.
         grouped: Whether a key-value head serves several query heads.
-        aligned: Whether a head's columns are a multiple of eight.
+        aligned, aligned_to_four: Whether a head's columns are a multiple of eight; of four.
+        wide: Whether a head has more than 256 columns.
     """
 
     num_attention_heads: Number
@@ -44,6 +45,8 @@ class NanochatShape(Shape):
     sequence_len: Number
     grouped: bool
     aligned: bool
+    aligned_to_four: bool
+    wide: bool
 
     def heads(self, window: Number | None = None) -> Heads:
         """The heads of a layer's attention."""
@@ -52,6 +55,8 @@ class NanochatShape(Shape):
             kv=self.num_key_value_heads,
             grouped=self.grouped,
             aligned=self.aligned,
+            aligned_to_four=self.aligned_to_four,
+            wide=self.wide,
             window=window,
         )
 
@@ -81,6 +86,8 @@ class _Nanochat(Architecture[NanochatShape]):
             sequence_len=read.count("sequence_len", 2048),
             grouped=heads != kv_heads,
             aligned=aligned(width / heads),
+            aligned_to_four=aligned(width / heads, 4),
+            wide=wide(width / heads),
         )
         self._windows(config, read)
         read.done()

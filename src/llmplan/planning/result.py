@@ -37,7 +37,6 @@ def _unanswered(case: Case, answers: Answers) -> Iterator[str]:
     """What is left out, and why."""
     if answers.memory is None:
         yield f"memory is not modelled for {case.runtime.mode} code: whether the job fits is not known"
-    yield from case.architecture.left_out(case.model.config)
     if case.machine.host_power is None:
         yield f"the host power of {case.machine.name} is not known: energy, bills and carbon are of its accelerators alone"
 

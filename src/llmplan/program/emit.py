@@ -88,6 +88,12 @@ class Heads:
         grouped: Whether a key-value head serves several query heads.
         aligned: Whether a head's columns are a multiple of eight.
         window: Tokens that a query may look back; None for all.
+        value_dim: Columns of a head of values, where they are not those of queries and keys.
+        aligned_to_four: Whether a head's columns are a multiple of four.
+        wide: Whether a head has more than 256 columns.
+        masked: Whether a tensor says which pairs count or what is added to their scores, beside causality.
+        softcap: Whether a hyperbolic tangent caps the scores.
+        dropout: Share of the probabilities that is dropped in training.
     """
 
     query: Number
@@ -95,6 +101,12 @@ class Heads:
     grouped: bool
     aligned: bool
     window: Number | None = None
+    value_dim: Number | None = None
+    aligned_to_four: bool = True
+    wide: bool = False
+    masked: bool = False
+    softcap: bool = False
+    dropout: float = 0.0
 
 
 class HasTable(Protocol):
@@ -418,6 +430,10 @@ class Emitter(abc.ABC):
     @abc.abstractmethod
     def experts(self, x: Tensor, routing: "Routing", experts: "Experts") -> Tensor:
         """Each token through its experts, and the sum of what they make of it, each times its score."""
+
+    @abc.abstractmethod
+    def dropout(self, x: Tensor, rate: float) -> Tensor:
+        """*x* with a share of its elements set to zero at random: *x* itself where the *rate* is zero."""
 
     @abc.abstractmethod
     def plus(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:

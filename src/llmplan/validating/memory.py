@@ -145,8 +145,8 @@ def _model(inputs: Mapping[str, Any]) -> Model:
         return model.evolve(config=dict(model.config) | {"vocab_size": given.get("vocab", model["vocab_size"])})
     if "hf" in given:
         return Model(name=_said(given["hf"]), architecture=_architecture(given["hf"]), config=given["config"], source=_SOURCE)
-    if given.get("dropout"):
-        raise UnsupportedError("dropout", "its masks are not modelled yet")
+    if given.get("dropout") and given.get("family") != "gpt2":
+        raise UnsupportedError("dropout of the residual stream", "only GPT-2's configuration has it")
     write = {"gpt2": _gpt2, "llama": _llama}.get(given.get("family", ""))
     if write is None:
         raise UnsupportedError(f"the model {dict(given)}", "modelled are nanochat, gpt2 and llama in plain PyTorch")
@@ -175,6 +175,7 @@ def _gpt2(m: Mapping[str, Any], sequence: int) -> dict[str, Any]:
         "vocab_size": m["vocab"],
         "n_positions": sequence,
         "tie_word_embeddings": m.get("tied", False),
+        **dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), m.get("dropout", 0.0)),
     }
 
 
@@ -188,6 +189,7 @@ def _llama(m: Mapping[str, Any], sequence: int) -> dict[str, Any]:
         "intermediate_size": m["ffn"],
         "vocab_size": m["vocab"],
         "max_position_embeddings": sequence,
+        "attention_dropout": m.get("attention_dropout", 0.0),
         "tie_word_embeddings": m.get("tied", False),
     }
 

@@ -1,44 +1,56 @@
-"""Attention: the kernel that PyTorch chooses, and the scores made in full."""
+"""Attention: the verb, and the kernels that never write scores to memory."""
+
+from collections.abc import Sequence
 
 import attrs
 
-from llmplan.errors import UnsupportedError
 from llmplan.program.emit import Heads
-from llmplan.program.kernel import Attention, Matmul
-from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
+from llmplan.program.kernel import Attention
+from llmplan.program.op import ELEMENT_BYTES, Op, Storage, Tensor
 from llmplan.program.size import Number, ceil, where
 from llmplan.runtimes.pytorch.casting import any_needs
-from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
+from llmplan.runtimes.pytorch.scores import Scores
+from llmplan.runtimes.pytorch.sdpa import backend_of
 
 #: The flash kernel's backward pads heads up to this many columns to multiples of 32, wider ones to multiples of 64.
 _NARROW_HEAD = 128.0
 
 
-class Attentions(PointwiseVerbs):
+class Attentions(Scores):
     """Attention."""
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
         """
         ``F.scaled_dot_product_attention``, or scores made in full, under the recomputation of the core if asked for.
 
-        Raises:
-            UnsupportedError: Grouped heads in FP32, which no fused kernel of PyTorch takes.
+        Scores that a tangent caps are made in full: PyTorch's function has no word for it.
         """
-        if self.job.attention == "eager":
+        held = [q, k, v]
+        if self.job.attention == "eager" or heads.softcap:
             with self.region("attention-core"):
                 out = self._eager(q, k, v, heads)
-            return self._gathered_heads(out, [q, k, v])
+            return self._gathered_heads(out, held)
         with self.region("attention-core"):
-            q, k, v = (self._compute(t) for t in (q, k, v))
-            if q.format == "fp32":
-                return self._efficient(q, k, v, heads)
-            if heads.aligned:
-                return self._flash(q, k, v, heads)
-            wide = [self._padded(t, n) for t, n in ((q, heads.query), (k, heads.kv), (v, heads.kv))]
-            padded = self._flash(wide[0], wide[1], wide[2], heads)
-            out = Tensor(q.rows, q.cols, q.format, storage=padded.storage, needs_gradient=padded.needs_gradient)
-            self.write(Op("slice", [padded], [out], gradients=[(padded, "new")], forward=[]))
-        return out if heads.aligned else self._gathered_heads(out, [])
+            q, k, v = (self._compute(t) for t in held)
+            backend = backend_of(heads, q.format)
+            padded = backend == "flash" and not heads.aligned
+            if backend == "math":
+                out = self._math(q, k, v, heads)
+            elif backend == "efficient":
+                out = self._efficient(q, k, v, heads)
+            else:
+                out = self._padded_flash(q, k, v, heads) if padded else self._flash(q, k, v, heads)
+        if backend == "math":
+            return self._gathered_heads(out, held)
+        return self._gathered_heads(out, []) if padded else out
+
+    def _padded_flash(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
+        """The flash kernel on heads that are filled up, and what is cut off its output."""
+        wide = [self._padded(t, n) for t, n in ((q, heads.query), (k, heads.kv), (v, heads.kv))]
+        padded = self._flash(wide[0], wide[1], wide[2], heads)
+        out = Tensor(q.rows, q.cols, q.format, storage=padded.storage, needs_gradient=padded.needs_gradient)
+        self.write(Op("slice", [padded], [out], gradients=[(padded, "new")], forward=[]))
+        return out
 
     def _gathered_heads(self, x: Tensor, held: list[Tensor]) -> Tensor:
         """The copy that puts a token's heads side by side; the script's variables still hold what it was made of."""
@@ -67,19 +79,45 @@ class Attentions(PointwiseVerbs):
         return self._fused_attention(q, k, v, heads, workspaces)
 
     def _efficient(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
-        """The memory-efficient kernel, which FP32 takes. Its backward sums in place."""
-        if heads.grouped:
-            raise UnsupportedError(
-                "grouped heads in fp32",
-                "PyTorch has no fused attention for them and makes the scores in full, which is modelled with "
-                'attention="eager" only',
-            )
-        return self._fused_attention(q, k, v, heads, [4.0 * q.rows * heads.query])
+        """
+        The memory-efficient kernel, whose row sums are padded to 32 queries. Its backward sums gradients of queries in
+        FP32 apart where they are in half precision.
+        """
+        rows = self.job.sequences * ceil(self.job.sequence_length / 32.0) * 32.0
+        workspaces = [4.0 * q.rows * heads.query]
+        if q.format != "fp32":
+            workspaces.append(4.0 * q.elements)
+        bias = [self._bias(q.format)] if heads.masked else []
+        return self._fused_attention(q, k, v, heads, workspaces, sum_rows=rows, bias=bias)
 
-    def _fused_attention(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads, workspaces: list[Number]) -> Tensor:
+    def _bias(self, format: str) -> Tensor:  # noqa: A002  the field's word
+        """What a boolean mask of one sequence becomes at each call: a bias whose rows are padded to eight elements."""
+        length = self.job.sequence_length
+        padded = ceil(length / 8.0) * 8.0
+        bias = Tensor(length, length, format, label="attention bias", needs_gradient=False)
+        bias.storage = Storage(where(padded > length, bias.bytes, 0.0), "attention bias")  # itself kept where none is added
+        self.write(Op("where", [], [bias]))
+        kept = Tensor(length, padded, format, label="attention bias", needs_gradient=False)
+        self.write(Op("pad", [bias], [kept]))
+        return kept
+
+    def _fused_attention(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: Heads,
+        workspaces: list[Number],
+        *,
+        sum_rows: Number | None = None,
+        bias: Sequence[Tensor] = (),
+    ) -> Tensor:
         """Keeps queries, keys, values, the output, the log of each row's sum and the state of the random generator."""
-        out = Tensor(q.rows, q.cols, q.format, label="attention", needs_gradient=any_needs([q, k, v]))
-        sums = Tensor(q.rows, heads.query, "fp32", label="attention log-sum-exp", needs_gradient=False)
+        cols = q.cols if heads.value_dim is None else heads.query * heads.value_dim
+        out = Tensor(q.rows, cols, q.format, label="attention", needs_gradient=any_needs([q, k, v]))
+        sums = Tensor(
+            q.rows if sum_rows is None else sum_rows, heads.query, "fp32", label="attention log-sum-exp", needs_gradient=False
+        )
         random = [Tensor(1.0, 1.0, "int64", label="attention random state", needs_gradient=False) for _ in range(2)]
         forward = Attention(
             batch=self.job.sequences,
@@ -96,9 +134,9 @@ class Attentions(PointwiseVerbs):
         self.write(
             Op(
                 "attention",
-                [q, k, v],
+                [q, k, v, *bias],
                 [out, sums, *random],
-                keeps=[q, k, v, out, sums, *random],
+                keeps=[q, k, v, *bias, out, sums, *random],
                 gradients=[(t, "new") for t in (q, k, v)],
                 backward_workspaces=workspaces,
                 forward=[forward],
@@ -106,51 +144,3 @@ class Attentions(PointwiseVerbs):
             )
         )
         return out
-
-    def _eager(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads) -> Tensor:
-        """
-        Scores in full: keys and values repeated to the queries' heads, a product, a scale, a mask, a softmax (in FP32
-        under autocast), a product. A batched product wants heads as its batch, which takes a copy of what several
-        sequences hold token by token. The variable ``scores`` holds the masked ones to the end.
-        """
-        k, v = (self._repeated(t, q) if heads.grouped else t for t in (k, v))
-        q, k = self._heads_first(self._compute(q)), self._heads_first(self._compute(k), already=heads.grouped)
-        row = heads.query * self.job.sequence_length
-        scores = self._batched(q, k, row, heads)
-        masked = self._unary("masked_fill", self._unary("scale", scores, keep="nothing"), keep="nothing")
-        shares = self._compute(self._unary("softmax", self._full(masked), keep="output"))
-        v = self._heads_first(self._compute(v), already=heads.grouped)
-        out = self._batched(shares, v, q.cols, heads)
-        self._last().inputs.append(masked)
-        return out
-
-    def _repeated(self, x: Tensor, q: Tensor) -> Tensor:
-        """``repeat_interleave`` of key-value heads; its gradient is a sum over the copies."""
-        y = Tensor(q.rows, q.cols, x.format, label="repeated heads", needs_gradient=x.needs_gradient)
-        self.write(Op("repeat", [x], [y], gradients=[(x, "new")]))
-        return y
-
-    def _heads_first(self, x: Tensor, *, already: bool = False) -> Tensor:
-        """A copy with heads before tokens; a single sequence needs none."""
-        if already or self.job.single_sequence:
-            return x
-        y = Tensor(x.rows, x.cols, x.format, label="heads first", needs_gradient=x.needs_gradient)
-        self.write(Op("copy", [x], [y], gradients=[(x, "new")]))
-        return y
-
-    def _batched(self, a: Tensor, b: Tensor, cols: Number, heads: Heads) -> Tensor:
-        """``bmm`` over sequences and heads: keeps both factors."""
-        y = Tensor(a.rows, cols, a.format, label="batched product", needs_gradient=any_needs([a, b]))
-        length, size = self.job.sequence_length, ELEMENT_BYTES[a.format]
-        product = Matmul(
-            m=length,
-            n=cols / heads.query,
-            k=a.cols / heads.query,
-            batch=self.job.sequences * heads.query,
-            format=a.format,
-            element_bytes=size,
-            out_bytes=size,
-        )
-        gradients: list[tuple[Tensor, Passing]] = [(a, "new"), (b, "new")]
-        self.write(Op("bmm", [a, b], [y], keeps=[a, b], gradients=gradients, forward=[product], backward=[product, product]))
-        return y

@@ -23,6 +23,15 @@ class PointwiseVerbs(Casting):
         x = self._full(x)
         return self._unary("pow", x, keep="input", backward_workspaces=[x.bytes, x.bytes])
 
+    def dropout(self, x: Tensor, rate: float) -> Tensor:
+        """``F.dropout``: one kernel that keeps what it dropped, a byte an element (``native_dropout``)."""
+        if not rate:
+            return x
+        y = Tensor(x.rows, x.cols, x.format, label="dropout", needs_gradient=x.needs_gradient)
+        mask = Tensor(x.rows, x.cols, "bool", label="dropout mask", needs_gradient=False)
+        self.write(Op("dropout", [x], [y, mask], keeps=[mask], gradients=[(x, "new")]))
+        return y
+
     def _unary(
         self,
         name: str,

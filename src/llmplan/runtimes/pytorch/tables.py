@@ -1,5 +1,7 @@
 """What lies on the device beside the weights, and the tables that rows are looked up in."""
 
+from collections.abc import Sequence
+
 from llmplan.program.kernel import Pointwise
 from llmplan.program.op import ELEMENT_BYTES, Op, Tensor
 from llmplan.program.size import Number, where
@@ -32,11 +34,13 @@ class Tables(Casting):
         return self._embedding(table, tokens, sort_if=tokens > _SORTED_ABOVE)
 
     def positions(self, table: Tensor) -> Tensor:
-        """``F.embedding`` with the positions of one sequence."""
+        """``F.embedding`` with the positions of one sequence, which are made for it (``torch.arange``) and kept."""
         length = self.job.sequence_length
-        return self._embedding(table, length, sort_if=length > _SORTED_ABOVE)
+        numbers = Tensor(length, 1.0, "int64", label="positions", needs_gradient=False)
+        self.write(Op("arange", [], [numbers]))
+        return self._embedding(table, length, sort_if=length > _SORTED_ABOVE, ids=[numbers])
 
-    def _embedding(self, table: Tensor, rows: Number, *, sort_if: object) -> Tensor:
+    def _embedding(self, table: Tensor, rows: Number, *, sort_if: object, ids: Sequence[Tensor] = ()) -> Tensor:
         x = Tensor(rows, table.cols, table.format, label="embedding", needs_gradient=table.needs_gradient)
         sort = [where(sort_if, 8.0 * rows, 0.0)] * 7
         partial = where(sort_if, 4.0 * rows * table.cols, 0.0)
@@ -44,8 +48,9 @@ class Tables(Casting):
         scattered = Pointwise(read=x.bytes, written=table.bytes, launches=2.0)
         op = Op(
             "embedding",
-            [table],
+            [table, *ids],
             [x],
+            keeps=ids,
             gradients=[(table, "new")],
             backward_workspaces=[*sort, partial],
             forward=[looked_up],

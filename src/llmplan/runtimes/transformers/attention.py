@@ -38,14 +38,14 @@ class TransformersAttention(Attentions, Products):
         """
         q_format = q.format
         if heads.grouped:
-            k, v = self._repeated(k, q), self._repeated(v, q)
+            k, v = self._repeated(k, heads), self._repeated(v, heads)
         k_first, v_first = heads.grouped or k.heads_first, heads.grouped or v.heads_first
         a = self._heads_first(self._compute(q), already=q.heads_first)
         b = self._heads_first(self._compute(k), already=k_first)
         scaled = self.scale(self._batched(a, b, heads.query * self.job.sequence_length, heads))
         masked = self.plus(scaled, self.recall("mask"), broadcast=True)
         wide = self._unary("softmax", self.cast(masked, "fp32"), keep="output")
-        shares = self.cast(wide, q_format)
+        shares = self.dropout(self.cast(wide, q_format), heads.dropout)
         self._last().inputs.append(masked)
         out = self._batched(self._compute(shares), self._heads_first(self._compute(v), already=v_first), q.cols, heads)
         y = Tensor(out.rows, out.cols, out.format, label="heads", needs_gradient=out.needs_gradient)
