@@ -165,16 +165,32 @@ runtimes = given_or_left_out(
     block_size=counts,
     source=sources,
 )
-optimizers = given_or_left_out(
-    Optimizer,
-    name=ids,
-    algorithm=st.sampled_from(["adamw", "sgd-momentum", "muon"]),
-    implementation=choices(Optimizer, "implementation"),
-    state_format=choices(Optimizer, "state_format"),
-    master=st.booleans(),
-    when=choices(Optimizer, "when"),
-    states_on=choices(Optimizer, "states_on"),
-    source=sources,
+
+
+def optimizers_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Optimizer]:
+    """Optimizers of one library, with *fields* that go together."""
+    return st.builds(Optimizer, name=ids, master=st.booleans(), when=choices(Optimizer, "when"), source=sources, **fields)
+
+
+optimizers = st.one_of(
+    optimizers_of(
+        algorithm=st.sampled_from(["adamw", "sgd-momentum", "muon"]),
+        implementation=st.sampled_from(["fused", "foreach", "loop"]),
+        state_format=st.sampled_from(["parameter", "fp32"]),
+        states_on=st.sampled_from(["device", "host"]),
+    ),
+    optimizers_of(
+        algorithm=st.sampled_from(["adamw", "lion"]),
+        implementation=st.just("bitsandbytes"),
+        state_format=st.just("8bit-block"),
+        embedding_states=choices(Optimizer, "embedding_states"),
+        states_on=choices(Optimizer, "states_on"),
+    ),
+    optimizers_of(
+        algorithm=st.just("adamw"),
+        implementation=st.just("torchao"),
+        state_format=st.sampled_from(["8bit-block", "4bit-block", "fp8-block"]),
+    ),
 )
 recomputes = given_or_left_out(Recompute, name=texts, what=choices(Recompute, "what"), every=st.integers(1, 10))
 loras = given_or_left_out(

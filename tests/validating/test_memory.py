@@ -61,7 +61,7 @@ class TestAccuracy:
         inputs = next(c["inputs"] for c in cases(CASES) if c["inputs"]["model"].get("family") == "gpt2")
         for changes, reason in (
             ({"compile": True}, "compiled"),
-            ({"optimizer": "lion"}, "lion"),
+            ({"optimizer": "sophia"}, "sophia"),
             ({"model": inputs["model"] | {"family": "llama", "dropout": 0.1}}, "dropout"),
             ({"model": {"family": "mamba"}}, "mamba"),
         ):
@@ -90,7 +90,7 @@ class TestHonesty:
         """What cannot be answered is counted, reason by reason."""
         file = tmp_path / "cases.json"
         plain = next(c for c in cases(CASES) if c["inputs"]["model"].get("family") == "llama")
-        others = [plain | {"inputs": plain["inputs"] | {"optimizer": name}} for name in ("lion", "lion", "sophia")]
+        others = [plain | {"inputs": plain["inputs"] | {"optimizer": name}} for name in ("sophia", "shampoo", "sophia")]
         file.write_text(json.dumps({"cases": [plain, *others]}))
         report = validate("memory", file)
         assert (report.cases, report.answered) == (4, 1)

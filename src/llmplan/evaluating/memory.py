@@ -16,6 +16,7 @@ from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.program.op import Category, Tensor
+from llmplan.program.optimizer import clipping_bytes
 from llmplan.program.rows import Part
 from llmplan.program.size import Evaluator, Number, largest, maximum, rounded, total
 
@@ -38,7 +39,7 @@ class Standing(Generic[N]):
         accumulated: Gradients that are there while the next micro-batch runs; 0 without accumulation.
         buckets: Buffers that gradients are sent from.
         gradients: All gradients when backward is done; 0 where the optimizer uses them up in backward.
-        step: What the optimizer takes for a moment.
+        step: What the optimizer, or the clipping of gradients before it, takes for a moment.
         host: States in the host's memory.
     """
 
@@ -116,10 +117,12 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     trained = [(w, n) for w, n in weights if w.weight and w.weight.trainable]
     parameters = total(rounded(_stored(w)) * n for w, n in weights)
     gradients = total(rounded(w.bytes) * n for w, n in trained)
-    states = setup.data.states(total(setup.rule.state_bytes(w) * n for w, n in trained))
+    states = setup.data.states(total(setup.rule.device_bytes(w) * n for w, n in trained) + setup.rule.shared_bytes)
+    paged = setup.data.states(total(setup.rule.paged_bytes(w) * n for w, n in trained))
     kept = setup.data.gradients(gradients)
     used_up = setup.structure.steps_in_backward is not None
     visit = largest(setup.rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
+    clipping = clipping_bytes(trained) if setup.clips else 0.0
     return Standing(
         parameters=setup.data.parameters(parameters),
         optimizer=0.0 if setup.states_on_host else states,
@@ -127,8 +130,8 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
         accumulated=kept if setup.accumulates else 0.0,
         buckets=setup.data.buckets(gradients),
         gradients=0.0 if used_up else kept,
-        step=0.0 if used_up else setup.rule.temporary_bytes(trained) + visit,
-        host=states if setup.states_on_host else 0.0,
+        step=0.0 if used_up else maximum(setup.rule.temporary_bytes(trained) + visit, clipping),
+        host=states if setup.states_on_host else paged,
     )
 
 

@@ -31,6 +31,10 @@ _CASTS: Final[dict[str, Casts]] = {
     "at-use": "at-use",
     "master-copy": "master-copy",
 }
+#: Algorithms that are known on FP32 states of weights in 16 bits, or on a master copy.
+_KEPT_IN_FULL: Final = ("adamw", "muon", "sgd", "sgd-momentum")
+#: Formats of optimizer states, as the rules call them.
+_STATES: Final[dict[str, States]] = {"fp32": "fp32", "8bit-block": "8bit", "4bit-block": "4bit", "fp8-block": "fp8"}
 #: Casts that leave the weights as they are and compute in another format.
 _COPYING: Final = ("autocast", "at-use")
 #: Formats that PyTorch's operations are known in here.
@@ -49,6 +53,7 @@ class Setup:
         accumulates: Whether gradients of several micro-batches are added up.
         states_on_host: Whether optimizer states live in the host's memory.
         compiled: Whether a compiler merges what is pointwise.
+        clips: Whether gradients are scaled by their norm before the optimizer's step.
     """
 
     structure: Structure
@@ -57,6 +62,7 @@ class Setup:
     accumulates: bool
     states_on_host: bool
     compiled: bool
+    clips: bool
 
 
 def setup_of(case: Case) -> Setup:
@@ -93,6 +99,7 @@ def setup_of(case: Case) -> Setup:
         accumulates=accumulates,
         states_on_host=case.optimizer.states_on == "host",
         compiled=case.runtime.mode == "compiled",
+        clips=case.training.max_grad_norm is not None,
     )
 
 
@@ -153,12 +160,14 @@ def _window_binds(case: Case) -> bool:
 def _rule(case: Case) -> Rule:
     """The optimizer, where the precision has a say in its states."""
     o, full = case.optimizer, case.precision.optimizer_states == "fp32" and case.precision.weights != "fp32"
-    states: dict[str, States] = {"parameter": "fp32" if full else "parameter", "fp32": "fp32", "8bit-block": "8bit"}
+    states: dict[str, States] = {"parameter": "fp32" if full and o.algorithm != "adafactor" else "parameter", **_STATES}
     return Rule(
         algorithm=o.algorithm,
-        implementation=o.implementation,
+        implementation="bitsandbytes" if o.state_format == "8bit-block" and o.implementation != "torchao" else o.implementation,
         states=states[o.state_format],
         master=o.master or case.precision.master_weights is not None,
+        paged=o.states_on == "paged",
+        embeddings_in_full=o.embedding_states == "fp32",
     )
 
 
@@ -185,6 +194,11 @@ def _contradictions(case: Case) -> Iterator[str]:
             f"step of {training.global_batch_size} sequences has {case.micro_batches} micro-batches of "
             f"{case.micro_batch_size} on each of {case.ranks} ranks: set global_batch_size to "
             f"{case.micro_batch_size * case.ranks}, or run the optimizer at the step @ Training.global_batch_size"
+        )
+    if optimizer.when == "backward" and training.max_grad_norm is not None:
+        yield (
+            "an optimizer that runs in backward uses gradients up before the norm of all of them is known: leave "
+            "max_grad_norm out, or run the optimizer at the step @ Training.max_grad_norm"
         )
     if optimizer.when == "backward" and case.ranks > 1:
         yield "an optimizer that runs in backward uses gradients up before ranks could add theirs @ Optimizer.when"
@@ -225,10 +239,21 @@ def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
                 f"PyTorch's operations are modelled for {', '.join(_TRAINED_IN)}",
             )
     yield from _formats_not_modelled(precision)
+    yield from _optimizer_not_modelled(_rule(case), precision)
     if case.training.adapter and case.training.adapter.targets != "all-linear":
         yield "adapters on some of the linear layers", "adapters are modelled on all linear layers but the head"
     if case.recompute.every != 1:
         yield "recomputing every few layers only", "recomputation is modelled in every layer or in none"
+
+
+def _optimizer_not_modelled(rule: Rule, precision: Precision) -> Iterator[tuple[str, str]]:
+    """States in FP32 or a master copy beside weights in 16 bits, where the step's copies are not known."""
+    in_full = rule.master or (rule.states == "fp32" and rule.implementation != "bitsandbytes")
+    if in_full and precision.weights != "fp32" and rule.algorithm not in _KEPT_IN_FULL:
+        yield (
+            f"{rule.algorithm} with states in fp32 or a master copy beside weights in {precision.weights}",
+            f"that is modelled for {', '.join(_KEPT_IN_FULL)}",
+        )
 
 
 def _formats_not_modelled(precision: Precision) -> Iterator[tuple[str, str]]:

@@ -99,7 +99,7 @@ def trace(structure: Structure) -> Trace:
         shards=RANKS,
         gathers=s.gathers,
         step=_step(s),
-        states=s.steps_in_backward.state_bytes if s.steps_in_backward and s.makes_states else None,
+        states=s.steps_in_backward.device_bytes if s.steps_in_backward and s.makes_states else None,
     )
     passages = walk(program, habits)
     return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))

@@ -29,6 +29,13 @@ PhaseName = Literal["forward", "recompute", "backward", "optimizer", "communicat
 _LAUNCHES_A_TENSOR = 12.0
 #: A fused or foreach optimizer hands its kernels this many tensors at a time (PyTorch's multi_tensor_apply).
 _TENSORS_A_LAUNCH = 30.0
+#: Where a step goes tensor by tensor; a library's kernel does one tensor.
+_LAUNCHES_BY_IMPLEMENTATION = {
+    "loop": _LAUNCHES_A_TENSOR,
+    "transformers": _LAUNCHES_A_TENSOR,
+    "bitsandbytes": 1.0,
+    "torchao": 1.0,
+}
 #: Steps of the Newton-Schulz iteration (``torch.optim.Muon``), each of three products.
 _NEWTON_SCHULZ_STEPS = 5.0
 
@@ -176,7 +183,7 @@ def _optimizer(setup: Setup, trained: list[tuple[Tensor, Number]]) -> Iterable[t
     for w, n in trained:
         states = setup.rule.state_bytes(w)
         read, written = update_bytes(w, states)
-        launches = _LAUNCHES_A_TENSOR if setup.rule.implementation == "loop" else 1.0 / _TENSORS_A_LAUNCH
+        launches = _LAUNCHES_BY_IMPLEMENTATION.get(setup.rule.implementation, 1.0 / _TENSORS_A_LAUNCH)
         yield Pointwise(read=read / share, written=written / share, launches=launches, fusible=False), n
         if setup.states_on_host:
             yield Transfer(payload=2.0 * states / share, launches=2.0), n

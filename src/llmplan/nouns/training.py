@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from llmplan.errors import JobError, LlmplanError
-from llmplan.nouns._check import Between, Name
+from llmplan.nouns._check import Between, Name, Positive
 from llmplan.nouns._noun import Noun, noun
 from llmplan.nouns.lora import LoRA
 from llmplan.nouns.optimizer import Optimizer
@@ -44,6 +44,10 @@ class Training(Noun):
 
         adapter: What is trained beside a model that stays as it is. None: the model itself is trained.
 
+        max_grad_norm: The norm of all gradients together above which they are scaled down to it, between the last backward
+            of a step and the optimizer's. Its value changes results; that it is given takes memory for a moment. None:
+            gradients are not clipped.
+
     Raises:
         SpecError: A field has a value that it cannot have.
 
@@ -69,6 +73,7 @@ class Training(Noun):
     loss: Literal["plain", "chunked"] | None = None
     loss_chunks: Annotated[int, Between(1, 1024)] = 8
     adapter: LoRA | None = None
+    max_grad_norm: Positive | None = None
 
     def _contradictions(self) -> Iterable[str]:
         micro, whole = self.micro_batch_size, self.global_batch_size
@@ -90,6 +95,7 @@ def FineTuning(  # noqa: N802  it makes a noun and reads like one
     loss: Literal["plain", "chunked"] | None = None,
     loss_chunks: int = 8,
     adapter: LoRA | None = None,
+    max_grad_norm: float | None = None,
 ) -> Training:
     """
     A :class:`Training` with the defaults of supervised fine-tuning.
@@ -116,6 +122,8 @@ def FineTuning(  # noqa: N802  it makes a noun and reads like one
 
         adapter: Such as ``LoRA(rank=16)``.
 
+        max_grad_norm: As of :class:`Training`.
+
     Raises:
         SpecError, JobError: As of :class:`Training`.
 
@@ -139,4 +147,5 @@ def FineTuning(  # noqa: N802  it makes a noun and reads like one
         loss=loss,
         loss_chunks=loss_chunks,
         adapter=adapter,
+        max_grad_norm=max_grad_norm,
     )

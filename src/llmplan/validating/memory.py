@@ -9,27 +9,18 @@ from llmplan.evaluating.fitting import reserved
 from llmplan.evaluating.memory import memory
 from llmplan.nouns.lora import LoRA
 from llmplan.nouns.model import Model
-from llmplan.nouns.optimizer import Optimizer
 from llmplan.nouns.training import Training
 from llmplan.planning import resolved_case
 from llmplan.registry import architectures, resolve
 from llmplan.sources import Source
 from llmplan.validating.cases import cases_of
+from llmplan.validating.memory_optimizers import optimizer_of
 from llmplan.validating.report import Report
 from llmplan.validating.statistics import Compared
 
 _SOURCE: Final = Source(kind="measurement", title="a measured case")
 _PRECISIONS: Final = {"fp32": "fp32", "bf16": "bf16", "autocast": "bf16-autocast", "cast": "bf16-cast"}
 _RECOMPUTE: Final = {"none": "none", "full": "full", "attention": "attention", "attention_core": "attention-core"}
-_ALGORITHMS: Final = {
-    "adamw": ("adamw", "parameter"),
-    "adamw_fp32_states": ("adamw", "fp32"),
-    "adamw_master": ("adamw", "fp32"),
-    "adam8bit": ("adamw", "8bit-block"),
-    "sgd": ("sgd", "parameter"),
-    "sgd_momentum": ("sgd-momentum", "parameter"),
-    "muon": ("muon", "parameter"),
-}
 #: The allocated peak does not depend on the card; this one has room enough.
 _ANY_CARD: Final = "a100-sxm-80gb"
 
@@ -88,18 +79,9 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
     inputs = _Said(inputs)
     if inputs.get("compile"):
         raise UnsupportedError("the memory of compiled code", "what the compiler keeps and makes again is not modelled yet")
-    optimizer, rank = inputs["optimizer"], inputs["lora_rank"]
-    algorithm, states = _modelled("optimizer", optimizer, _ALGORITHMS)
+    rank = inputs["lora_rank"]
     precision = _modelled("dtype", inputs["dtype"], _PRECISIONS)
-    updates = Optimizer(
-        name=optimizer,
-        algorithm=algorithm,
-        implementation=inputs["optimizer_impl"],
-        state_format=states,
-        master=optimizer == "adamw_master",
-        when="backward" if inputs["optimizer_in_backward"] else "step",
-        source=_SOURCE,
-    )
+    updates = optimizer_of(inputs)
     workload = Training(
         tokens=1e9,
         sequence_length=inputs["seq"],
@@ -110,6 +92,7 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
         loss=inputs["loss"],
         loss_chunks=inputs["loss_chunks"],
         adapter=LoRA(rank=rank) if rank else None,
+        max_grad_norm=inputs.get("max_grad_norm"),
     )
     framework = "transformers" if "hf" in inputs["model"] else "pytorch"
     runtime = resolve("runtime", framework).evolve(attention=inputs["attention"])
