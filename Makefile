@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types core plugins bench docs clean FORCE
+.PHONY: help demo test lint types core plugins measure bench docs clean FORCE
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: $(VENV)/.package  ## the question that llmplan was written for, answered
 	@$(PY) -m llmplan.cli.demo
 
 # The core's tests come last, so that what is read last is what they say.
-test: lint types plugins core  ## everything that must hold before a change goes in
+test: lint types plugins measure core  ## everything that must hold before a change goes in
 
 lint: $(VENV)/.tools  ## style
 	@$(PY) -m ruff check
@@ -37,6 +37,9 @@ core: $(VENV)/.tools  ## the tests of the package alone
 	@$(PY) -m pytest
 
 plugins: $(PLUGINS:%=build/plugins/%)  ## each plugin's tests, beside the core as users install it
+
+measure: build/measure/.installed  ## the tests that ask PyTorch itself
+	@build/measure/bin/python -m pytest tests/measure -p no:cacheprovider
 
 bench: $(VENV)/.tools  ## how long things take
 	@$(PY) tests/bench.py
@@ -73,6 +76,14 @@ $(VENV)/.docs: pyproject.toml | $(PY)
 	@$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(PY) -m pip install --quiet --editable '.[cli,report,testing]' --group docs
 	@touch $@ $(VENV)/.package
+
+# The versions that predictions are measured on.
+build/measure/.installed: pyproject.toml $(VENV)/.tools
+	@$(PY) -m venv build/measure
+	@build/measure/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@build/measure/bin/python -m pip install --quiet torch==2.13.0
+	@build/measure/bin/python -m pip install --quiet --editable '.[measure,testing,cli]' transformers==5.24.0 --group tests
+	@touch $@
 
 # ---- Wheels. A plugin meets the core as a wheel, in an environment that is thrown away: no file of the checkout helps. ----
 

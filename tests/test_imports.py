@@ -18,8 +18,8 @@ SRC = Path(llmplan.__file__).parent
 # The house, from the ground up: a module imports only from what stands before it. `llmplan` is the face.
 ORDER = (  # noqa: SIM905  # read as a line, from the left
     "errors units sources nouns reading registry program architectures runtimes parallel costs serving billing evaluating "
-    "completing planning search advising auditing calibrating validating llmplan cli report strategies testing _hypothesis "
-    "measure __main__"
+    "completing planning search advising auditing calibrating validating llmplan measure cli report strategies testing "
+    "_hypothesis __main__"
 ).split()
 
 # These never import each other, though one stands before the other; they meet in `evaluating`.

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from llmplan.cli.comparing import compare
+from llmplan.cli.measuring import measure
 from llmplan.cli.names import list_names, plugins, show
 from llmplan.cli.planning import plan
 from llmplan.cli.validating import validate
@@ -41,3 +42,4 @@ app.command("list")(list_names)
 app.command("show")(show)
 app.command("plugins")(plugins)
 app.command("validate")(validate)
+app.command("measure")(measure)
