@@ -29,10 +29,12 @@ def measure(
     sequence_length: Annotated[int | None, _count("--sequence-length", "Tokens of a sequence; 1,024 where left out.")] = None,
     micro_batch_size: Annotated[int | None, _count("--micro-batch", "Sequences taken at a time; 1 where left out.")] = None,
     micro_batches: Annotated[int | None, _count("--micro-batches", "Micro-batches of a step; 1 where left out.")] = None,
-    precision: Annotated[str, typer.Option("--precision", help="bf16-autocast, bf16 or fp32.")] = "bf16-autocast",
-    optimizer: Annotated[str, typer.Option("--optimizer", help="adamw, adamw-foreach, sgd, sgd-momentum or muon.")] = "adamw",
-    recompute: Annotated[str, typer.Option("--recompute", help="none or full.")] = "none",
-    attention: Annotated[str, typer.Option("--attention", help="flash or eager.")] = "flash",
+    precision: Annotated[str, typer.Option("--precision", metavar="NAME", help="bf16-autocast, bf16 or fp32.")] = "bf16-autocast",
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", metavar="NAME", help="adamw, adamw-foreach, sgd, sgd-momentum or muon.")
+    ] = "adamw",
+    recompute: Annotated[str, typer.Option("--recompute", metavar="WHAT", help="none or full.")] = "none",
+    attention: Annotated[str, typer.Option("--attention", metavar="HOW", help="flash or eager.")] = "flash",
     json: Json = False,
 ) -> None:
     """
