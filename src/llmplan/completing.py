@@ -139,7 +139,7 @@ def _peaks(case: Case, sizes: list[int], micro_batches: int) -> list[float]:
 
 def _peaks_of_one_structure(case: Case, sizes: list[int], micro_batches: int) -> list[float]:
     job = _with(case, micro_batch_size=sizes[0], global_batch_size=sizes[0] * case.ranks * micro_batches)
-    return [*peaks_at(job, (float(m * case.sequence_length) for m in sizes))]
+    return [*peaks_at(job, (m * case.sequence_length / case.parallelism.context for m in sizes))]
 
 
 def _with(case: Case, **changes: Any) -> Case:

@@ -15,6 +15,7 @@ import numpy as np
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
+from llmplan.parallel.buffers import Buffers
 from llmplan.program.op import Category, Tensor
 from llmplan.program.optimizer import clipping_bytes
 from llmplan.program.rows import Part
@@ -68,6 +69,7 @@ class Memory:
         saved_weight_casts: Copies of weights in another format that are kept then.
         parameters: Weights of this rank.
         host: What is kept in the host's memory.
+        stage: The stage of a pipeline that this is, the one that needs most; 0 where there is none.
     """
 
     peak: float
@@ -79,6 +81,7 @@ class Memory:
     saved_weight_casts: float
     parameters: float
     host: float
+    stage: int = 0
 
     def split(self) -> dict[Category, float]:
         """The peak by category. [byte]"""
@@ -113,6 +116,8 @@ def _prepared(setup: Setup) -> _Prepared:
 
 def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     """What stands around a trace, in its letters."""
+    if setup.buffers is not None:
+        return _standing_in_buffers(setup.buffers, found)
     weights = found.program.weights()
     trained = [(w, n) for w, n in weights if w.weight and w.weight.trainable]
     parameters = total(rounded(_stored(w)) * n for w, n in weights)
@@ -135,6 +140,22 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     )
 
 
+def _standing_in_buffers(buffers: Buffers, found: Trace) -> Standing[Number]:
+    """The same where weights and gradients lie in buffers: the gradients' stands all the time."""
+    weights = found.program.weights()
+    gradients = buffers.gradients(weights)
+    return Standing(
+        parameters=buffers.parameters(weights),
+        optimizer=buffers.states(weights),
+        other=total(rounded(size) for _, size in found.program.constants),
+        accumulated=gradients,
+        buckets=0.0,
+        gradients=gradients,
+        step=0.0,
+        host=0.0,
+    )
+
+
 def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value":
     """
     The peak alone. [byte]
@@ -143,18 +164,26 @@ def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value
         case: The job.
         sizes: What the letters stand for, where it is not what the case says: arrays give the peak along their axes.
     """
+    if case.parallelism.pipeline > 1:
+        from llmplan.evaluating.stages import peak_of_stages
+
+        return peak_of_stages(case, sizes)
     return _peak(_prepared(setup_of(case)), sizes or sizes_of(case))
 
 
 def _peak(prepared: _Prepared, sizes: Mapping[str, "Value"]) -> "Value":
     standing, repeats, atoms = prepared.sized(sizes)
     live = prepared.trace.rows.peak(atoms, repeats)
-    peak: Value = _always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)
+    peak: Value = always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)
     return peak
 
 
 def peaks_at(case: Case, tokens: Iterable[float]) -> tuple[float, ...]:
     """The peaks where a micro-batch has so many *tokens*: one evaluation for all. [byte]"""
+    if case.parallelism.pipeline > 1:
+        along = np.array(tuple(tokens))
+        found = np.ravel(peak_bytes(case, dict(sizes_of(case)) | {str(TOKENS): along}))
+        return tuple(map(float, np.broadcast_to(found, len(along))))
     return _peaks_at(setup_of(case), tuple(sizes_of(case).items()), tuple(tokens))
 
 
@@ -174,6 +203,10 @@ def memory(case: Case) -> Memory:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
+    if case.parallelism.pipeline > 1:
+        from llmplan.evaluating.stages import memory_of_stages
+
+        return max(memory_of_stages(case), key=lambda stage: stage.peak)
     return _memory(setup_of(case), tuple(sizes_of(case).items()))
 
 
@@ -190,9 +223,9 @@ def _memory(setup: Setup, sizes_in_order: tuple[tuple[str, float], ...]) -> Memo
     in_step = bool(step > live)
     moment = rows.moments[row]
     return Memory(
-        peak=_always(standing) + max(live, step),
+        peak=always(standing) + max(live, step),
         first_step_peak=_first_step_peak(setup, sizes, live, standing),
-        parts=_parts(standing, [] if in_step else rows.parts(row, atoms, repeats), in_step=in_step),
+        parts=parts_of(standing, [] if in_step else rows.parts(row, atoms, repeats), in_step=in_step),
         phase="optimizer" if in_step else moment.phase,
         moment="optimizer step" if in_step else f"{moment.label} in {moment.stretch}",
         saved_for_backward=sum(p.bytes for p in saved) - casts,
@@ -218,23 +251,23 @@ def formula(case: Case) -> str:
 
 def _first_step_peak(setup: Setup, sizes: Mapping[str, float], live: float, standing: Standing[Any]) -> float:
     """The peak of the step that makes the optimizer's states: at its end, or weight by weight in backward. [byte]"""
-    always = _always(standing)
-    stateless: float = always - standing.optimizer
+    whole = always(standing)
+    stateless: float = whole - standing.optimizer
     if setup.structure.steps_in_backward is None:
-        return float(max(stateless + live, always + standing.gradients + standing.step))
+        return float(max(stateless + live, whole + standing.gradients + standing.step))
     if setup.states_on_host:
-        return float(always + live)
+        return float(whole + live)
     first = _prepared(attrs.evolve(setup, structure=attrs.evolve(setup.structure, makes_states=True)))
     _, repeats, atoms = first.sized(sizes)
     return float(stateless + first.trace.rows.peak(atoms, repeats))
 
 
-def _always(s: Standing[Any]) -> Any:  # noqa: ANN401  floats of floats, arrays of arrays
+def always(s: Standing[Any]) -> Any:  # noqa: ANN401  floats of floats, arrays of arrays
     """What lives at any moment. [byte]"""
     return s.parameters + s.optimizer + s.other + s.buckets
 
 
-def _parts(s: Standing[float], live: list[Part], *, in_step: bool) -> tuple[Part, ...]:
+def parts_of(s: Standing[float], live: list[Part], *, in_step: bool) -> tuple[Part, ...]:
     """What lives at the peak, largest first; parts that nothing is in are left out."""
     parts = [
         Part("parameters", "parameters", s.parameters),

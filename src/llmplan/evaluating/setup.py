@@ -8,14 +8,17 @@ import attrs
 
 from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.errors import JobError, UnsupportedError
+from llmplan.evaluating import sharing
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.tracing import RANK, SEQUENCE, TOKENS, Structure, repeats, shortened
+from llmplan.evaluating.tracing import CONTEXT, EXPERT, RANK, SEQUENCE, TENSOR, TOKENS, Structure, repeats, shortened
 from llmplan.nouns._table import Table
 from llmplan.nouns.model import Model
 from llmplan.nouns.precision import Precision
+from llmplan.parallel.buffers import Buffers
 from llmplan.parallel.data import RANKS, DataParallel
 from llmplan.program.emit import Casts, Job, Part
 from llmplan.program.optimizer import Rule, States
+from llmplan.program.share import Share
 from llmplan.program.stretch import Run, fold
 from llmplan.runtimes import emitter_of
 
@@ -54,6 +57,7 @@ class Setup:
         states_on_host: Whether optimizer states live in the host's memory.
         compiled: Whether a compiler merges what is pointwise.
         clips: Whether gradients are scaled by their norm before the optimizer's step.
+        buffers: What stands beside the work where weights and gradients lie in buffers, as Megatron-LM has them.
     """
 
     structure: Structure
@@ -63,6 +67,7 @@ class Setup:
     states_on_host: bool
     compiled: bool
     clips: bool
+    buffers: Buffers | None = None
 
 
 def setup_of(case: Case) -> Setup:
@@ -78,6 +83,7 @@ def setup_of(case: Case) -> Setup:
     in_backward = case.optimizer.when == "backward"
     accumulates = case.micro_batches > 1
     data = DataParallel(stage=case.parallelism.shard if case.ranks > 1 else 0, several=case.ranks > 1)
+    buffers = _buffers(case)
     shape, runs, _ = _in_letters(case.architecture, case.model)
     structure = Structure(
         architecture=case.architecture,
@@ -87,7 +93,7 @@ def setup_of(case: Case) -> Setup:
         job=_job(case),
         stored=case.frozen_format,
         lora=case.training.adapter is not None,
-        fate=data.fate(used_up=in_backward or accumulates),
+        fate=data.fate(used_up=in_backward or accumulates or buffers is not None),
         gathers=data.gathers,
         steps_in_backward=rule if in_backward else None,
         visits_in_backward=in_backward and case.optimizer.states_on == "host",
@@ -100,17 +106,27 @@ def setup_of(case: Case) -> Setup:
         states_on_host=case.optimizer.states_on == "host",
         compiled=case.runtime.mode == "compiled",
         clips=case.training.max_grad_norm is not None,
+        buffers=buffers,
     )
+
+
+def _buffers(case: Case) -> Buffers | None:
+    """The buffers of Megatron-LM; other runtimes have none."""
+    if case.runtime.framework != "megatron":
+        return None
+    p = case.parallelism
+    return Buffers(shared=p.shard > 0, several=case.ranks * p.context > 1, gradients_in=case.precision.gradients)
 
 
 def sizes_of(case: Case) -> dict[str, float]:
     """What the letters of a case's structure stand for."""
-    adapter = case.training.adapter
+    adapter, p = case.training.adapter, case.parallelism
     return {
         **_in_letters(case.architecture, case.model)[2],
-        str(TOKENS): float(case.micro_batch_size * case.sequence_length),
+        str(TOKENS): float(case.micro_batch_size * case.sequence_length / p.context),
         str(SEQUENCE): float(case.sequence_length),
-        str(RANKS): float(case.ranks),
+        str(RANKS): float(case.ranks * p.context),
+        **{str(letter): float(ways) for letter, ways in ((TENSOR, p.tensor), (CONTEXT, p.context), (EXPERT, p.expert))},
         str(RANK): float(adapter.rank if adapter else 0),
     }
 
@@ -148,7 +164,18 @@ def _job(case: Case) -> Job:
         adapters_only=case.training.adapter is not None,
         single_sequence=case.runtime.attention == "eager" and case.micro_batch_size == 1,
         window_binds=_window_binds(case),
+        fused_loss=case.training.loss == "fused",
+        share=_share(case),
     )
+
+
+def _share(case: Case) -> Share:
+    """What one rank does of a job that is not cut into stages; degrees of more than one are letters."""
+    p = case.parallelism
+    tensor, context, expert = (
+        letter if ways > 1 else 1.0 for letter, ways in ((TENSOR, p.tensor), (CONTEXT, p.context), (EXPERT, p.expert))
+    )
+    return Share(tensor=tensor, sequence=p.sequence > 1, context=context, exchange=p.context_exchange, expert=expert)
 
 
 def _window_binds(case: Case) -> bool:
@@ -221,15 +248,14 @@ def _contradictions(case: Case) -> Iterator[str]:
             f"a step of {training.global_batch_size} sequences cannot be cut into micro-batches of {case.micro_batch_size} on "
             f"{case.ranks} ranks: {rest} would be left over @ Training.global_batch_size"
         )
+    yield from sharing.contradictions(case)
     if training.loss == "chunked" and training.loss_chunks > case.micro_batch_size * case.sequence_length:
         yield f"{training.loss_chunks} chunks are more than the tokens of a micro-batch @ Training.loss_chunks"
 
 
 def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
-    p, precision = case.parallelism, case.precision
-    for name in ("tensor", "pipeline", "sequence", "context", "expert"):
-        if getattr(p, name) > 1:
-            yield f"{name} parallelism", "only data parallelism with ZeRO stages 0 to 3 is modelled so far"
+    precision = case.precision
+    yield from sharing.not_modelled(case)
     if precision.casts not in _CASTS:
         yield f"casts {precision.casts!r}", f"modelled are: {', '.join(_CASTS)}"
     for role in ("weights", "compute"):
@@ -238,8 +264,8 @@ def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
                 f"training with {role} in {getattr(precision, role)}",
                 f"PyTorch's operations are modelled for {', '.join(_TRAINED_IN)}",
             )
-    yield from _formats_not_modelled(precision)
     yield from _optimizer_not_modelled(_rule(case), precision)
+    yield from _formats_not_modelled(precision, case.runtime.framework)
     if case.training.adapter and case.training.adapter.targets != "all-linear":
         yield "adapters on some of the linear layers", "adapters are modelled on all linear layers but the head"
     if case.recompute.every != 1:
@@ -256,14 +282,14 @@ def _optimizer_not_modelled(rule: Rule, precision: Precision) -> Iterator[tuple[
         )
 
 
-def _formats_not_modelled(precision: Precision) -> Iterator[tuple[str, str]]:
+def _formats_not_modelled(precision: Precision, framework: str) -> Iterator[tuple[str, str]]:
     """Roles whose format follows from another's wherever it is modelled."""
     weights, compute = precision.weights, precision.compute
     carried = compute if precision.casts in _COPYING else weights
     modelled: dict[str, tuple[str | None, ...]] = {
         "compute": (carried,),
         "activations": (carried,),
-        "gradients": (weights,),
+        "gradients": (weights, "fp32") if framework == "megatron" else (weights,),
         "optimizer_states": (weights, "fp32"),
         "master_weights": (None, "fp32"),
     }

@@ -27,6 +27,7 @@ from llmplan.program.walk import GradientFate, Habits, Passage, walk
 _WALKED = 3
 
 TOKENS, SEQUENCE, RANK = (Size.letter(n) for n in ("tokens", "sequence_length", "lora_rank"))
+TENSOR, CONTEXT, EXPERT = (Size.letter(n) for n in ("tensor", "context", "expert"))
 
 
 @attrs.frozen(kw_only=True)

@@ -29,11 +29,18 @@ class Parallelism(Noun):
 
         context: Ranks that share each sequence.
 
+        context_exchange: How they let its tokens see each other: "a2a" (tokens are traded for heads), or "p2p" (keys
+            and values go round a ring).
+
         expert: Ranks that share the experts of a layer. They are taken from the data-parallel ranks.
 
-        schedule: In which order a pipeline works: "1f1b" or "gpipe".
+        schedule: In which order a pipeline works: "1f1b", "gpipe", "interleaved" (1f1b over virtual stages), or
+            "zero-bubble" (weights' gradients are made apart).
 
         virtual_stages: Pieces of the model on each stage (interleaving).
+
+        first_stage_layers, last_stage_layers: Layers of the first and of the last stage, where they have fewer or more
+            than the others. None: as the others.
 
     Raises:
         SpecError: A field has a value that it cannot have.
@@ -53,9 +60,12 @@ class Parallelism(Noun):
     pipeline: _Ways = 1
     sequence: _Ways = 1
     context: _Ways = 1
+    context_exchange: Literal["a2a", "p2p"] = "a2a"
     expert: _Ways = 1
-    schedule: Literal["1f1b", "gpipe"] = "1f1b"
+    schedule: Literal["1f1b", "gpipe", "interleaved", "zero-bubble"] = "1f1b"
     virtual_stages: _Ways = 1
+    first_stage_layers: _Ways | None = None
+    last_stage_layers: _Ways | None = None
 
     def _contradictions(self) -> Iterable[str]:
         if self.sequence not in (1, self.tensor):
@@ -64,6 +74,10 @@ class Parallelism(Noun):
             yield "virtual stages need a pipeline of two stages or more @ Parallelism.virtual_stages"
         if self.virtual_stages > 1 and self.schedule == "gpipe":
             yield "virtual stages are a way of 1f1b, not of gpipe @ Parallelism.schedule"
+        if self.virtual_stages == 1 and self.schedule == "interleaved":
+            yield "interleaving needs two virtual stages or more @ Parallelism.virtual_stages"
+        if self.pipeline == 1 and (self.first_stage_layers or self.last_stage_layers):
+            yield "layers of a first and a last stage need a pipeline of two stages or more @ Parallelism.pipeline"
 
     def _contradicted(self, faults: tuple[str, ...]) -> LlmplanError:
         return JobError(faults)

@@ -36,8 +36,8 @@ class Training(Noun):
         recompute: What is dropped and computed again, or its short name: "none", "full", "attention",
             "attention-core". None: nothing.
 
-        loss: "plain" (the logits of a whole micro-batch exist at once), or "chunked" (of one chunk at a time).
-            None: plain.
+        loss: "plain" (the logits of a whole micro-batch exist at once), "chunked" (of one chunk at a time), or "fused"
+            (one kernel writes their gradient over them). None: plain.
 
         loss_chunks: Into how many chunks the tokens of a micro-batch are cut where the loss is chunked; at most 1,024, as
             each is a piece of the program that is walked.
@@ -70,7 +70,7 @@ class Training(Noun):
     global_batch_size: _Sequences | None = None
     optimizer: Name | Optimizer | None = None
     recompute: Name | Recompute | None = None
-    loss: Literal["plain", "chunked"] | None = None
+    loss: Literal["plain", "chunked", "fused"] | None = None
     loss_chunks: Annotated[int, Between(1, 1024)] = 8
     adapter: LoRA | None = None
     max_grad_norm: Positive | None = None
@@ -92,7 +92,7 @@ def FineTuning(  # noqa: N802  it makes a noun and reads like one
     global_batch_size: int | None = 8,
     optimizer: str | Optimizer | None = None,
     recompute: str | Recompute | None = "full",
-    loss: Literal["plain", "chunked"] | None = None,
+    loss: Literal["plain", "chunked", "fused"] | None = None,
     loss_chunks: int = 8,
     adapter: LoRA | None = None,
     max_grad_norm: float | None = None,

@@ -53,6 +53,7 @@ class Job:
         attention: "flash" (one kernel) or "eager" (scores made in full).
         recompute: The part that is recomputed, or None.
         loss_chunks: Pieces that the loss is computed in; 1 is at once.
+        fused_loss: Whether one kernel writes the logits' gradient over them.
         adapters_only: Whether all but the adapters is frozen.
         single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
         window_binds: Whether a sequence is longer than the model's window, so that the window hides something.
@@ -67,6 +68,7 @@ class Job:
     attention: str = "flash"
     recompute: Part | None = None
     loss_chunks: int = 1
+    fused_loss: bool = False
     adapters_only: bool = False
     single_sequence: bool = False
     window_binds: bool = False

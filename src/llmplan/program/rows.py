@@ -10,7 +10,7 @@ highest repetition of a stretch is its first or its last, so both are rows. A ro
 dropped, and a handful is left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -82,13 +82,20 @@ class Rows:
         atoms: Kinds of storages, in the order of the columns.
         moments: When each row stands.
         saved: Row of what is live when the forward ends.
+
+    Args:
+        passages: The walk's log.
+        runs: How many runs' middles repeat.
+        phases: The phases whose peak is asked for; all where left out.
     """
 
-    def __init__(self, passages: Sequence[Passage], runs: int) -> None:
+    def __init__(self, passages: Sequence[Passage], runs: int, phases: Collection[Phase] | None = None) -> None:
         places, self.atoms = _atoms(passages)
         table = _Table(places, len(self.atoms), runs)
         for passage in passages:
             table.add(passage)
+        if phases is not None:
+            table.keep_only(phases)
         keep = _undominated(table, self.atoms)
         self._fixed: NDArray[np.float64] = np.array([table.fixed[i] for i in keep])
         self._per_run: NDArray[np.float64] = np.array([table.per_run[i] for i in keep])
@@ -122,6 +129,12 @@ class Rows:
         """What is live when the forward has ended and backward has not begun, largest first."""
         fixed, per_run = self._saved
         return _parts(self.atoms, fixed + np.tensordot(repeats, per_run, 1), sizes)
+
+    def after_forward(self, sizes: Sequence[Any], repeats: Sequence[Any]) -> Any:  # noqa: ANN401  as of peak()
+        """All that is live when the forward has ended and backward has not begun. [byte]"""
+        fixed, per_run = self._saved
+        counts = [c + sum(n * p for n, p in zip(repeats, per_run[:, j], strict=True)) for j, c in enumerate(fixed)]
+        return sum(c * z for c, z in zip(counts, sizes, strict=True))
 
     def letters(self, row: int, runs: Sequence[str]) -> str:
         """A row in letters: the closed form that nobody wrote."""
@@ -186,6 +199,13 @@ class _Table:
             self._before = fixed, more
         if passage.phase != "backward":
             self.after_forward = self._before
+
+    def keep_only(self, phases: Collection[Phase]) -> None:
+        """Drop the rows of other phases."""
+        kept = [i for i, moment in enumerate(self.moments) if moment.phase in phases]
+        self.fixed = [self.fixed[i] for i in kept]
+        self.per_run = [self.per_run[i] for i in kept]
+        self.moments = [self.moments[i] for i in kept]
 
     def _row(self, passage: Passage, high: "NDArray[np.float64]", net: "NDArray[np.float64]", label: str) -> None:
         fixed, per_run = self._before

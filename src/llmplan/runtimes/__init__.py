@@ -4,10 +4,11 @@ from typing import Final
 
 from llmplan.errors import UnsupportedError
 from llmplan.program.emit import Emitter
+from llmplan.runtimes.megatron import Megatron
 from llmplan.runtimes.pytorch import PyTorch
 from llmplan.runtimes.transformers import Transformers
 
-_EMITTERS: Final[dict[str, type[Emitter]]] = {"pytorch": PyTorch, "transformers": Transformers}
+_EMITTERS: Final[dict[str, type[Emitter]]] = {"megatron": Megatron, "pytorch": PyTorch, "transformers": Transformers}
 
 
 def emitter_of(framework: str) -> type[Emitter]:
