@@ -362,7 +362,7 @@ NOUNS = {
     "tensor parallelism": (
         lambda: plan(machine="8x h100-sxm", parallelism=Parallelism(tensor=2)),
         UnsupportedError,
-        r"tensor parallelism: only data parallelism with ZeRO stages 0 to 3 is modelled",
+        r"casts 'autocast' with tensor parallelism: modelled are weights that are computed with as they are",
     ),
     "pipeline parallelism": (
         lambda: plan(machine="8x h100-sxm", parallelism=Parallelism(pipeline=2)),

@@ -118,7 +118,7 @@ def _largest_that_fits(case: Case, per_rank: int, *, in_backward: bool, free: bo
     if in_backward and not free:
         return per_rank
     sizes: list[int] = [2**i for i in range(per_rank.bit_length()) if per_rank % 2**i == 0]
-    beside = sum(o.size.si[1] for o in overheads(case.hardware, case.ranks))
+    beside = sum(o.size.si[1] for o in overheads(case.hardware, case.devices, case.runtime.framework))
     room = usable_bytes(case.hardware)[0] - beside
     whole = sizes if in_backward else [m for m in sizes if m == per_rank]  # keep no gradients of earlier micro-batches
     several = [m for m in sizes if m not in whole]

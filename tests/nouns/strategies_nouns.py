@@ -220,8 +220,16 @@ parallelisms = st.integers(1, 8).flatmap(
         pipeline=st.integers(1, 16),
         context=st.integers(1, 16),
         expert=st.integers(1, 16),
-        schedule=choices(Parallelism, "schedule"),
+        context_exchange=choices(Parallelism, "context_exchange"),
+        schedule=choices(Parallelism, "schedule").filter(lambda schedule: schedule != "interleaved"),
     ).map(lambda made: made.evolve(sequence=made.tensor))
+) | st.builds(
+    Parallelism,
+    pipeline=st.integers(2, 16),
+    schedule=st.sampled_from(["1f1b", "interleaved"]),
+    virtual_stages=st.integers(2, 8),
+    first_stage_layers=st.none() | counts,
+    last_stage_layers=st.none() | counts,
 )
 grids = given_or_left_out(
     Grid,

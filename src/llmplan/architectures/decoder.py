@@ -86,7 +86,7 @@ class Decoder(Architecture[DecoderShape]):
         qk_norm: Whether queries and keys are normed, head by head.
     """
 
-    cut = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
+    cut: tuple[str, ...] = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
     defaults: ClassVar[Mapping[str, Any]] = {}
     shape_class: ClassVar[type[DecoderShape]] = DecoderShape
     functions: ClassVar[tuple[Function, ...]] = ("silu", "gelu", "gelu_pytorch_tanh", "gelu_new", "relu", "relu2")

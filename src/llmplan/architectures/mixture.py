@@ -68,6 +68,7 @@ class Mixture(Decoder):
         width_key: Where it has the width of an expert.
     """
 
+    cut = ()  # how experts' own matrices are cut among the ranks of a layer is not said
     shape_class = MixtureShape
     experts_key: ClassVar[str] = "num_experts"
     width_key: ClassVar[str] = "moe_intermediate_size"

@@ -68,6 +68,11 @@ class Case:
         return _set(self.parallelism.data, "Parallelism.data")
 
     @property
+    def devices(self) -> int:
+        """Devices that the job runs on: those of each data-parallel rank."""
+        return self.ranks * self.parallelism.ranks_per_replica
+
+    @property
     def sequence_length(self) -> int:
         """Tokens of a sequence. [token]"""
         return _set(self.training.sequence_length, "Training.sequence_length")

@@ -70,7 +70,7 @@ def evaluate(case: Case) -> Answers:
     """
     _check_complete(case)
     held = memory(case) if case.runtime.mode == "eager" else None
-    beside = tuple(overheads(case.hardware, case.ranks))
+    beside = tuple(overheads(case.hardware, case.devices, case.runtime.framework))
     counted = parameters(case)
     done = work(case)
     timed = timing(case, done, counted.total)

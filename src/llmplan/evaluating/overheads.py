@@ -59,18 +59,28 @@ _DRIVER: Final = Source(
     accessed="2026-11-24",
     note="RTX 4090 23.6 of 23.99 GiB, 12 GB cards 11.5 to 11.8 of 11.99, A100 and H100 79.1 to 79.3 of 79.65",
 )
+_ENGINE: Final = Source(
+    kind="official",
+    title="Transformer Engine 2.11, pytorch/cpp_extensions/gemm.py: get_cublas_workspace_size_bytes",
+    url="https://github.com/NVIDIA/TransformerEngine",
+    accessed="2026-11-24",
+    note="a tensor of 32 MiB and 1 KiB on Hopper and later, of 4 MiB on older cards",
+)
+TRANSFORMER_ENGINE_WORKSPACE: Final = 32.0 * _MIB + 1024.0
+_SMALL_TRANSFORMER_ENGINE_WORKSPACE: Final = 4.0 * _MIB
 
 #: Families whose cuBLAS workspaces are the large ones.
 _LARGE_WORKSPACES: Final = ("Hopper", "Blackwell")
 
 
-def overheads(hardware: Hardware, ranks: int) -> list[Overhead]:
+def overheads(hardware: Hardware, ranks: int, framework: str = "pytorch") -> list[Overhead]:
     """
     What lies beside the tensors on each device of a job.
 
     Args:
         hardware: The accelerator.
         ranks: Devices of the job.
+        framework: Whose code runs it.
     """
     large = any(family in hardware.family for family in _LARGE_WORKSPACES)
     workspaces = 2.0 * (32.0 if large else 8.125) * _MIB
@@ -87,6 +97,9 @@ def overheads(hardware: Hardware, ranks: int) -> list[Overhead]:
         ),
         Overhead(name="cuBLAS workspaces", size=Estimate.exact(workspaces, "byte"), source=_WORKSPACES, counted=True),
     ]
+    if framework == "megatron":
+        own = TRANSFORMER_ENGINE_WORKSPACE if large else _SMALL_TRANSFORMER_ENGINE_WORKSPACE
+        found.append(Overhead(name="Transformer Engine workspace", size=Estimate.exact(own, "byte"), source=_ENGINE, counted=True))
     if ranks > 1:
         nccl = Estimate(low=500 * _MIB, likely=700 * _MIB, high=1600 * _MIB, unit="byte", basis="assumed")
         found.append(Overhead(name="communication buffers", size=nccl, source=_NCCL))

@@ -14,6 +14,7 @@ from llmplan.costs.power import average_power
 from llmplan.costs.stacks import Stacks, stacked
 from llmplan.costs.step import price
 from llmplan.costs.wall import wall_time
+from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.work import Work
 from llmplan.sources import Source
@@ -95,6 +96,12 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
     Raises:
         UnsupportedError: A rate or a link that the step needs is not known.
     """
+    p = case.parallelism
+    if p.ranks_per_replica > 1 or p.expert > 1 or case.runtime.framework == "megatron":
+        raise UnsupportedError(
+            "the time of a step whose matrices, sequences, experts or layers are shared out, and of Megatron-LM's",
+            "no run of that kind has calibrated it; its memory is answered",
+        )
     drawn = constants(case.calibration)
     step = price(
         _stacked(work),

@@ -117,7 +117,7 @@ def _reserved(plan: Plan, m: MemoryReport) -> Iterator[Entry]:
         inputs=(answer("memory.peak", m.peak), *_allocator(plan.case.runtime)),
         source=Source("measurement", "steps of PyTorch 2.13 without a GPU: reserved over allocated memory"),
     )
-    beside = [o.name for o in overheads(plan.case.hardware, plan.case.ranks) if not o.counted]
+    beside = [o.name for o in overheads(plan.case.hardware, plan.case.devices, plan.case.runtime.framework) if not o.counted]
     yield Entry(
         name="memory.device",
         value=m.device,

@@ -14,6 +14,7 @@ from llmplan.planning import resolved_case
 from llmplan.registry import architectures, resolve
 from llmplan.sources import Source
 from llmplan.validating.cases import cases_of
+from llmplan.validating.megatron import inputs_of, is_run, measured_of, predict_run
 from llmplan.validating.memory_optimizers import optimizer_of
 from llmplan.validating.report import Report
 from llmplan.validating.statistics import Compared
@@ -38,12 +39,16 @@ def validate_memory(paths: list[str]) -> Report:
     for path in paths:
         for case in cases_of(path, "memory"):
             count += 1
-            inputs = {k: v for k, v in _part(case, "inputs", path).items() if k != "name"}
+            run = is_run(case)
+            inputs = inputs_of(case) if run else {k: v for k, v in _part(case, "inputs", path).items() if k != "name"}
             try:
-                found = predict(inputs)
+                found = predict_run(inputs) if run else predict(inputs)
             except LlmplanError as error:
                 reason = str(error)
                 unanswered[reason] = unanswered.get(reason, 0) + 1
+                continue
+            if run:
+                compared += _compared_run(inputs, measured_of(case, path), found)
                 continue
             measured = _part(case, "measured", path)
             compared += [_compared(q, inputs, measured, bounds) for q, bounds in found.items() if _KEYS[q] in measured]
@@ -183,6 +188,16 @@ def _compared(
     low, likely, high = bounds
     value = float(measured[_KEYS[quantity]])
     return Compared(quantity=quantity, groups=_groups(inputs), measured=value, low=low, likely=likely, high=high, inputs=inputs)
+
+
+def _compared_run(
+    inputs: Mapping[str, Any], measured: Mapping[str, float], found: Mapping[str, tuple[float, float, float]]
+) -> list[Compared]:
+    """The quantities of a run on real cards: a group of its own."""
+    return [
+        Compared(quantity=q, groups=("megatron",), measured=measured[q], low=low, likely=likely, high=high, inputs=inputs)
+        for q, (low, likely, high) in found.items()
+    ]
 
 
 def _groups(inputs: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ verbs of one theme.
 """
 
 from llmplan.runtimes.megatron.attention import MegatronAttention
+from llmplan.runtimes.megatron.experts import MegatronExperts
 from llmplan.runtimes.megatron.loss import MegatronLoss
 from llmplan.runtimes.megatron.pointwise import MegatronPointwise
 from llmplan.runtimes.megatron.tables import MegatronTables
@@ -17,7 +18,7 @@ from llmplan.runtimes.pytorch.views import Views
 __all__ = ["Megatron"]
 
 
-class Megatron(MegatronAttention, MegatronLoss, MegatronTables, MegatronPointwise, Norms, Views):
+class Megatron(MegatronAttention, MegatronExperts, MegatronLoss, MegatronTables, MegatronPointwise, Norms, Views):
     """The verbs in Megatron-LM with Transformer Engine."""
 
     #: A stage lets go of its output once it is sent, and keeps its place in the graph (``deallocate_output_tensor``).
