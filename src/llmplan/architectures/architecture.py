@@ -9,6 +9,7 @@ is carried out is the runtime's. It is written once in letters: each number of i
 import abc
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Generic, Self, TypeVar
 
 import attrs
@@ -101,6 +102,10 @@ class Architecture(abc.ABC, Generic[ShapeT]):
     def window(self, config: Mapping[str, Any]) -> int | None:  # noqa: ARG002  a few architectures have one
         """Tokens that queries of some or all layers may look back; None where they see all. [token]"""
         return None
+
+    def active_share(self, config: Mapping[str, Any]) -> Fraction:  # noqa: ARG002  mixtures of experts have a smaller one
+        """Share of the experts that a router chooses among which a token goes through; 1 where there are none."""
+        return Fraction(1)
 
     @abc.abstractmethod
     def embed(self, e: Emitter, s: ShapeT) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llmplan.architectures.architecture import Reader
-from llmplan.architectures.latent import LatentDecoder
+from llmplan.architectures.latent import LatentDecoder, LatentShape
 from llmplan.architectures.mixture import MixtureShape
 from llmplan.program.experts import Router
 
@@ -45,7 +45,7 @@ class DeepseekV2(LatentDecoder):
             per_token=s.num_experts_per_tok,
             scaled=True,
             wide=True,
-            grouped=s.groups,
+            grouped=isinstance(s, LatentShape) and s.groups,
             name="mlp.gate",
         )
 

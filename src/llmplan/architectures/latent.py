@@ -29,6 +29,8 @@ class LatentShape(MixtureShape):
         qk_nope_head_dim, qk_rope_head_dim: Columns of a head of queries and keys that are not rotated; that are.
         v_head_dim: Columns of a head of values.
         queries_by_latent: Whether queries are made of a latent.
+        uneven: Whether a head of values is not as wide as one of queries.
+        groups: Whether the router chooses groups of experts first.
     """
 
     q_lora_rank: Number
@@ -37,10 +39,12 @@ class LatentShape(MixtureShape):
     qk_rope_head_dim: Number
     v_head_dim: Number
     queries_by_latent: bool
+    uneven: bool
+    groups: bool
 
     def heads(self, *, windowed: bool = False) -> Heads:
         """The heads of a layer's attention: values are of a width of their own."""
-        return attrs.evolve(super().heads(windowed=windowed), value_dim=self.v_head_dim)
+        return attrs.evolve(super().heads(windowed=windowed), value_dim=self.v_head_dim if self.uneven else None)
 
 
 class LatentDecoder(Mixture):
@@ -51,7 +55,7 @@ class LatentDecoder(Mixture):
         complex_rotation: Whether neighbouring columns are rotated as complex numbers.
     """
 
-    shape_class = LatentShape
+    shape_class: ClassVar[type[LatentShape]] = LatentShape
     experts_key = "n_routed_experts"
     complex_rotation: ClassVar[bool] = False
 
@@ -59,7 +63,7 @@ class LatentDecoder(Mixture):
         """Queries have no latent where config.json says null; a head's width is that of its rotated part there."""
         found = super().completed(config)
         if "q_lora_rank" in config and config["q_lora_rank"] is None:
-            del found["q_lora_rank"]
+            found.pop("q_lora_rank", None)
         found["head_dim"] = found.get("qk_rope_head_dim")
         return found
 
@@ -73,7 +77,9 @@ class LatentDecoder(Mixture):
             "qk_rope_head_dim": rope,
             "v_head_dim": value,
             "num_key_value_heads": heads,
+            "rotary_dim": rope,
             "head_dim": nope + rope,
+            "uneven": value != nope + rope,
             "grouped": False,
             "partial": False,
             "aligned": aligned(nope + rope) and aligned(value),
@@ -81,6 +87,15 @@ class LatentDecoder(Mixture):
 
     def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         return super()._choices(read, config) | {"queries_by_latent": bool(config.get("q_lora_rank"))}
+
+    def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
+        """Tokens' rows, and the tables of rotations."""
+        x = e.embedding(e.token_table(s))
+        if self.complex_rotation:
+            e.complex_rotary_table(s.rotary_dim)
+        else:
+            e.rotary_table(s.rotary_dim)
+        return x
 
     def shared_size(self, read: Reader, config: Mapping[str, Any]) -> int:  # noqa: ARG002
         """As wide as ``n_shared_experts`` experts side by side."""
@@ -98,7 +113,8 @@ class LatentDecoder(Mixture):
 
     def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:  # noqa: ARG002
         """Queries and the key that heads share are rotated in part; keys and values are expanded from the latent."""
-        assert isinstance(s, LatentShape)
+        if not isinstance(s, LatentShape):
+            raise TypeError(type(s))
         heads = s.num_attention_heads
         q = self.queries(e, s, h)
         passed, turned = e.split_heads(q, heads, [s.qk_nope_head_dim, s.qk_rope_head_dim])

@@ -21,7 +21,7 @@ class Mistral(Decoder):
         """A window that is null is none, though the class has a default."""
         found = super().completed(config)
         if "sliding_window" in config and config["sliding_window"] is None:
-            del found["sliding_window"]
+            found.pop("sliding_window", None)
         return found
 
 

@@ -6,6 +6,7 @@ token goes through stand beside them.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import attrs
@@ -69,7 +70,7 @@ class Mixture(Decoder):
     """
 
     cut = ()  # how experts' own matrices are cut among the ranks of a layer is not said
-    shape_class = MixtureShape
+    shape_class: ClassVar[type[MixtureShape]] = MixtureShape
     experts_key: ClassVar[str] = "num_experts"
     width_key: ClassVar[str] = "moe_intermediate_size"
 
@@ -97,6 +98,11 @@ class Mixture(Decoder):
             "scaled": False,
             "with_shared": bool(self.shared_size(read, config)),
         }
+
+    def active_share(self, config: Mapping[str, Any]) -> Fraction:
+        """``num_experts_per_tok`` of the experts."""
+        read = Reader(self.completed(config), self.name)
+        return Fraction(read.count("num_experts_per_tok"), read.count(self.experts_key))
 
     def shared_size(self, read: Reader, config: Mapping[str, Any]) -> int:  # noqa: ARG002  some families have them
         """Columns between the matrices of the experts that every token goes through; 0 where there are none."""

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -16,6 +16,9 @@ from llmplan.program.op import Tensor
 from llmplan.program.size import Number, evaluate
 from llmplan.runtimes import emitter_of
 
+#: Roles of the parameters of experts that a router chooses among.
+ROUTED: Final = ("expert", "expert-bias")
+
 
 @attrs.frozen(kw_only=True)
 class Parameters:
@@ -25,10 +28,14 @@ class Parameters:
     Attributes:
         total: All of the model, each tensor once.
         by_role: The same by what they are for.
+        routed: Those of experts that a router chooses among.
+        active: Those that a token goes through: all but the routed experts that it is not sent to.
         trainable: Those that a job trains, adapters included.
     """
 
     total: int
+    routed: int
+    active: int
     by_role: Mapping[str, int]
     trainable: int
 
@@ -74,7 +81,12 @@ def count_parameters(architecture: Architecture[Any], model: Model, rank: int = 
         role = w.weight.role if w.weight else ""
         by_role[role] = by_role.get(role, 0) + round(float(count))
         trainable += round(float(count)) if w.needs_gradient else 0
-    return Parameters(total=sum(by_role.values()) - by_role.get("adapter", 0), by_role=by_role, trainable=trainable)
+    total = sum(by_role.values()) - by_role.get("adapter", 0)
+    routed = sum(by_role.get(role, 0) for role in ROUTED)
+    share = architecture.active_share(model.config)
+    return Parameters(
+        total=total, routed=routed, active=total - routed + round(routed * share), by_role=by_role, trainable=trainable
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -14,8 +14,9 @@ _NEVER_ZERO = re.compile(
     r"(num_(hidden_|encoder_|decoder_)?layers|n_layers?|hidden_size|n_embd|d_model|vocab_size|num_attention_heads|n_heads?"
     r"|num_key_value_heads|head_dim|max_position_embeddings|n_positions|n_ctx)"
 )
-# What counts something, so that a fraction or a negative number of it is a slip. A window of -1 is no window.
-_COUNT = re.compile(r"(num|n)_(?!.*window).*|(?!.*window).*_(size|dim|layers|heads|experts)")
+# What counts something, so that a fraction or a negative number of it is a slip. A window of -1 is no window,
+# and mscale_all_dim is a factor of rotary positions that happens to end so.
+_COUNT = re.compile(r"(num|n)_(?!.*window).*|(?!.*(window|mscale)).*_(size|dim|layers|heads|experts)")
 _MOST_LAYERS = 1e6
 _MOST = 1e12
 

@@ -151,6 +151,7 @@ class Emitter(abc.ABC):
         self._remembered: dict[str, Tensor] = {}
         self._held: list[Tensor] = []
         self._held_by_attention: list[Tensor] = []
+        self._held_beside: list[Tensor] = []
         self._cached_casts: dict[int, tuple[Region | None, Tensor]] = {}
         self._rotary_format = job.weights
         self._rotary_width: Number = 0.0
@@ -420,6 +421,26 @@ class Emitter(abc.ABC):
     @abc.abstractmethod
     def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: "Heads") -> Tensor:
         """Causal attention of each token to those before it."""
+
+    @abc.abstractmethod
+    def complex_rotary_table(self, head_dim: Number) -> None:
+        """The table of rotations as complex numbers."""
+
+    @abc.abstractmethod
+    def split_heads(self, x: Tensor, heads: Number, widths: Sequence[Number]) -> list[Tensor]:
+        """Views of so many columns of each head."""
+
+    @abc.abstractmethod
+    def rotary_pairs(self, x: Tensor, *, complex_numbers: bool) -> Tensor:
+        """Rotary position embedding of neighbouring columns, as real or as complex numbers."""
+
+    @abc.abstractmethod
+    def beside(self, a: Tensor, b: Tensor) -> Tensor:
+        """Each head's columns of *a*, and after them its columns of *b*."""
+
+    @abc.abstractmethod
+    def beside_shared(self, a: Tensor, shared: Tensor, heads: Number) -> Tensor:
+        """Each head's columns of *a*, and after them those that all heads share."""
 
     @abc.abstractmethod
     def activation(self, x: Tensor, kind: Function) -> Tensor:

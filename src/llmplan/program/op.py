@@ -118,6 +118,8 @@ class Op:
         workspace: Bytes that it takes while it runs forward; None for none. [byte]
         backward_workspaces: The same for its derivative: each taken while all are. [byte]
         forward, backward: Kernels that it launches.
+        narrowed: Inputs whose gradients are made wide first, and summed or narrowed when the derivative is done: what a
+            recomputation made for it has been let go by then, what the forward kept has not.
         again: Whether it runs in a recomputation only, because the first run found its result in a cache.
     """
 
@@ -130,6 +132,7 @@ class Op:
         "inputs",
         "keeps",
         "name",
+        "narrowed",
         "outputs",
         "workspace",
     )
@@ -146,6 +149,7 @@ class Op:
         backward_workspaces: Sequence[Number] = (),
         forward: Sequence[Kernel] | None = None,
         backward: Sequence[Kernel] | None = None,
+        narrowed: Sequence[Tensor] = (),
         again: bool = False,
     ) -> None:
         self.name = name
@@ -156,7 +160,7 @@ class Op:
         self.workspace, self.backward_workspaces = workspace, list(backward_workspaces)
         self.forward = list(forward) if forward is not None else [self._traffic()]
         self.backward = (list(backward) if backward is not None else self._traffic_back()) if self.gradients else []
-        self.again = again
+        self.again, self.narrowed = again, [id(x) for x in narrowed]
 
     def made(self) -> list[Storage]:
         """Storages that it makes: not those that an output shares with an input."""

@@ -249,27 +249,44 @@ class _Walk:
         if isinstance(item, Region):
             self._recompute(item)
             for op in reversed(item):
-                self._derive(op)
+                self._derive(op, recomputed=True)
             for storage in item.inputs():
                 self._drop(storage)
         else:
             self._derive(item)
 
-    def _derive(self, op: Op) -> None:
+    def _derive(self, op: Op, *, recomputed: bool = False) -> None:
         """One derivative: gradients of the inputs are made, what was kept is let go."""
         incoming = [self._gradients.pop(id(o)) for o in op.outputs if id(o) in self._gradients]
         made = [(x, self._gradient(x, op, how, incoming)) for x, how in op.gradients]
+        late = [s for x, s in made if recomputed and id(x) in op.narrowed]
         for _, storage in made:
-            self._hold(storage)
-        self._pass_through(op.backward_workspaces, f"{op.name} backward")
-        for tensor in op.keeps:
-            self._drop(tensor.storage)
+            if storage not in late:
+                self._hold(storage)
+        self._within_workspaces(op, late)
         for storage in incoming:
             self._drop(storage)
         if op.name == "linear":
             self._from_product.update(id(x.node) for x, _ in op.gradients if id(x.node) not in self._gradients)
         for x, storage in made:
             self._accumulate(x.node, storage)
+
+    def _within_workspaces(self, op: Op, late: Sequence[Storage]) -> None:
+        """
+        What a derivative takes beside its gradients, and the end of what was kept for it: before gradients that are narrowed
+        *late*, where a recomputation made it.
+        """
+        spaces = [Storage(size, f"{op.name} backward") for size in op.backward_workspaces]
+        for space in spaces:
+            self._log(space, 1)
+        for space in () if late else spaces:
+            self._log(space, -1)
+        for tensor in op.keeps:
+            self._drop(tensor.storage)
+        for storage in late:
+            self._hold(storage)
+        for space in spaces if late else ():
+            self._log(space, -1)
 
     def _gradient(self, x: Tensor, op: Op, how: Passing, incoming: Sequence[Storage]) -> Storage:
         """Where an input's gradient lies."""

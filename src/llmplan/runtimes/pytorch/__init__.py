@@ -8,6 +8,7 @@ of one theme.
 
 from llmplan.runtimes.pytorch.attention import Attentions
 from llmplan.runtimes.pytorch.experts import GroupedExperts
+from llmplan.runtimes.pytorch.latent import LatentVerbs
 from llmplan.runtimes.pytorch.loss import Loss
 from llmplan.runtimes.pytorch.norms import Norms
 from llmplan.runtimes.pytorch.products import Products
@@ -17,5 +18,5 @@ from llmplan.runtimes.pytorch.views import Views
 __all__ = ["PyTorch"]
 
 
-class PyTorch(Attentions, GroupedExperts, Loss, Views, Norms, Products, Tables):
+class PyTorch(Attentions, GroupedExperts, LatentVerbs, Loss, Views, Norms, Products, Tables):
     """The verbs in eager PyTorch."""

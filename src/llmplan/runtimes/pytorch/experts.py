@@ -111,7 +111,9 @@ class GroupedExperts(Routers, Views):
         full = [y.bytes] if scores.needs_gradient else []
         if h.format != y.format and h.needs_gradient:
             full.append(y.bytes)
-        self.write(Op("mul", [h, scores], [y], keeps=keeps, gradients=[(h, "new"), (scores, "new")], backward_workspaces=full))
+        narrowed = [scores, h] if h.format != y.format else [scores]
+        gradients: list[tuple[Tensor, Passing]] = [(h, "new"), (scores, "new")]
+        self.write(Op("mul", [h, scores], [y], keeps=keeps, gradients=gradients, backward_workspaces=full, narrowed=narrowed))
         return y
 
     # -- order ------------------------------------------------------------------------------------------------------

@@ -67,7 +67,9 @@ class PointwiseVerbs(Casting):
         y = Tensor(a.rows, a.cols, wider(a, b), label="product", needs_gradient=any_needs([a, b]))
         keeps = [x for x, other in ((a, b), (b, a)) if other.needs_gradient]
         full = [y.bytes] if broadcast and b.needs_gradient else []
-        self.write(Op("mul", [a, b], [y], keeps=keeps, gradients=[(a, "new"), (b, "new")], backward_workspaces=full))
+        narrowed = [b] if broadcast else []
+        gradients: list[tuple[Tensor, Passing]] = [(a, "new"), (b, "new")]
+        self.write(Op("mul", [a, b], [y], keeps=keeps, gradients=gradients, backward_workspaces=full, narrowed=narrowed))
         return y
 
     def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from llmplan.program.experts import Router, Routing
 from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
+from llmplan.program.size import Number
 from llmplan.runtimes.pytorch.casting import any_needs
 from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
 from llmplan.runtimes.pytorch.products import Products
@@ -11,36 +12,53 @@ class Routers(PointwiseVerbs, Products):
     """Routers."""
 
     def route(self, x: Tensor, router: Router) -> Routing:
-        """
-        Logits by a matrix of the model; scores in FP32; ``topk``, whose derivative scatters into zeros.
-
-        Raises:
-            UnsupportedError: A choice that is not carried out here.
-        """
+        """Logits by a matrix of the model, scores of all or of the chosen ones, each token's experts."""
         logits = self._logits(x, router)
         if router.chosen_first:
-            chosen, indices = self._topk(logits if router.wide or not router.narrowed else self.cast(logits, "fp32"), router)
+            chosen, indices = self._topk(self.cast(logits, "fp32") if router.narrowed else logits, router)
             scores = self._score(chosen, router)
         else:
-            chosen, indices = self._topk(self._score(self.cast(logits, "fp32"), router), router)
-            scores = chosen
+            scores = self._score(logits if router.score == "sigmoid" else self.cast(logits, "fp32"), router)
+            scores, indices = self._chosen_with_help(scores, router) if router.corrected else self._best(scores, router)
+            chosen = scores
         if router.normalized:
-            scores = self._normalized(scores)
+            scores = self._normalized(scores, router)
         if router.scaled:
             scores = self.scale(scores)
         if router.narrowed:
-            scores = self.cast(scores, logits.format)
-        return Routing(scores=scores, indices=indices, router=router, held=(logits, chosen))
+            scores = self.cast(scores, x.format if router.chosen_first else logits.format)
+        return Routing(scores=scores, indices=indices, router=router, held=(logits,) if router.scaled else (logits, chosen))
+
+    def _best(self, scores: Tensor, router: Router) -> tuple[Tensor, Tensor]:
+        """The highest scores, after those of experts in other groups have been set to zero where groups are chosen."""
+        if router.grouped:
+            mask = Tensor(scores.rows, scores.cols, "bool", label="mask of groups", needs_gradient=False)
+            self.write(Op("mask", [scores], [mask], workspace=_group_bytes(scores)))
+            masked = Tensor(scores.rows, scores.cols, scores.format, label="masked scores", needs_gradient=scores.needs_gradient)
+            self.write(Op("masked_fill", [scores, mask], [masked], keeps=[mask], gradients=[(scores, "new")]))
+            scores = masked
+        return self._topk(scores, router)
+
+    def _chosen_with_help(self, scores: Tensor, router: Router) -> tuple[Tensor, Tensor]:
+        """Experts by the sum of scores and a bias, and their scores without it: ``gather`` keeps the indices."""
+        self.constant("correction of scores", 4.0 * router.experts)
+        helped = Tensor(scores.rows, scores.cols, "fp32", label="corrected scores", needs_gradient=False)
+        self.write(Op("add", [scores], [helped]))
+        indices = Tensor(scores.rows, router.per_token, "int64", label="topk indices", needs_gradient=False)
+        space = _group_bytes(scores) + helped.bytes if router.grouped else 4.0 * scores.rows * router.per_token
+        self.write(Op("topk", [helped], [indices], workspace=space))
+        y = Tensor(scores.rows, router.per_token, scores.format, label="gather", needs_gradient=scores.needs_gradient)
+        self.write(Op("gather", [scores, indices], [y], keeps=[indices], gradients=[(scores, "new")]))
+        return y, indices
 
     def _logits(self, x: Tensor, router: Router) -> Tensor:
-        """``F.linear`` with the router's matrix; in FP32 where it asks for that."""
+        """``F.linear`` with the router's matrix; both are FP32 where it asks for that."""
         if router.linear:
             return self.linear(x, router.experts, name=router.name)
-        weight = self.weight(router.experts, x.cols, role="router", name=router.name)
+        form = "fp32" if router.wide else None
+        weight = self.weight(router.experts, x.cols, role="router", name=router.name, format=form)
         bias = self.weight(1.0, router.experts, role="bias", name=f"{router.name}.bias") if router.bias else None
-        if router.wide:
-            x, weight = self.cast(x, "fp32"), self.cast(weight, "fp32")
-        return self.product(x, weight, bias)
+        return self.product(self.cast(x, "fp32") if router.wide else x, weight, bias)
 
     def _score(self, logits: Tensor, router: Router) -> Tensor:
         """A softmax or a sigmoid, which keep their output."""
@@ -55,15 +73,23 @@ class Routers(PointwiseVerbs, Products):
         self.write(Op("topk", [x], [values, indices], keeps=[indices], gradients=gradients, backward_workspaces=[zeros]))
         return values, indices
 
-    def _normalized(self, x: Tensor) -> Tensor:
+    def _normalized(self, x: Tensor, router: Router) -> Tensor:
         """
         Divided by their sum in place: a copy of them is kept, and the sum. The quotient's derivative makes two quotients
         and their negative first.
         """
-        sums = self._unary("sum", x, keep="nothing", cols=1.0)
+        sums = Tensor(x.rows, 1.0, "fp32" if self._autocast else x.format, label="sum", needs_gradient=x.needs_gradient)
+        self.write(Op("sum", [x], [sums], gradients=[(x, "new")]))
+        if router.corrected:  # a small number keeps the sum of sigmoids from zero
+            sums = self._unary("add", sums, keep="nothing")
         copy = Tensor(x.rows, x.cols, x.format, label="copy of scores", needs_gradient=False)
         y = Tensor(x.rows, x.cols, x.format, storage=x.storage, needs_gradient=any_needs([x]))
         gradients: list[tuple[Tensor, Passing]] = [(x, "new"), (sums, "new")]
         spaces = [x.bytes] * 3
         self.write(Op("div", [x, sums], [y, copy], keeps=[copy, sums], gradients=gradients, backward_workspaces=spaces))
         return y
+
+
+def _group_bytes(scores: Tensor) -> Number:
+    """What choosing groups takes beside the scores: their mask, widened, inverted, and the masked scores. [byte]"""
+    return 6.0 * scores.elements

@@ -28,6 +28,10 @@ class Tables(Casting):
         for label in ("cosines", "sines"):
             self.constant(label, size)
 
+    def complex_rotary_table(self, head_dim: Number) -> None:
+        """A complex number in FP32 for each pair of columns."""
+        self.constant("rotations", 4.0 * self.job.sequence_length * head_dim)
+
     def embedding(self, table: Tensor) -> Tensor:
         """``F.embedding``: keeps the ids. Its backward sorts many ids and sums partial rows in FP32."""
         tokens = self.job.tokens

@@ -8,6 +8,7 @@ with a mask that is added, logits that the output object holds. Each module hold
 from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.views import Views
 from llmplan.runtimes.transformers.attention import TransformersAttention
+from llmplan.runtimes.transformers.latent import TransformersLatent
 from llmplan.runtimes.transformers.loss import TransformersLoss
 from llmplan.runtimes.transformers.norms import TransformersNorms
 from llmplan.runtimes.transformers.pointwise import TransformersPointwise
@@ -24,6 +25,7 @@ class Transformers(
     TransformersRotary,
     TransformersTables,
     TransformersPointwise,
+    TransformersLatent,
     GroupedExperts,
     Views,
 ):

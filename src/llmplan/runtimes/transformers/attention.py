@@ -4,6 +4,7 @@ from llmplan.program.emit import Heads
 from llmplan.program.op import Op, Tensor
 from llmplan.runtimes.pytorch.attention import Attentions
 from llmplan.runtimes.pytorch.products import Products
+from llmplan.runtimes.pytorch.sdpa import backend_of
 
 
 class TransformersAttention(Attentions, Products):
@@ -19,9 +20,9 @@ class TransformersAttention(Attentions, Products):
                 out = self._scores_in_full(q, k, v, heads)
         else:
             out = super().attention(q, k, v, heads)
-            if q.heads_first:
+            if q.heads_first and backend_of(heads, self.job.compute if self._autocast else q.format) == "flash":
                 out = self._gathered_heads(out, [])
-        self._held_by_attention = [q, k, v]
+        self._held_by_attention, self._held_beside = [q, k, v, *self._held_beside], []
         return out
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -36,7 +37,7 @@ class TransformersAttention(Attentions, Products):
         Keys and values repeated to the queries' heads, a product, a scale, a mask that is added, a softmax in FP32, a cast to
         the queries' format, a product, and a copy that puts a token's heads side by side.
         """
-        q_format = q.format
+        q_format, cols = q.format, q.cols if heads.value_dim is None else heads.query * heads.value_dim
         if heads.grouped:
             k, v = self._repeated(k, heads), self._repeated(v, heads)
         k_first, v_first = heads.grouped or k.heads_first, heads.grouped or v.heads_first
@@ -47,7 +48,7 @@ class TransformersAttention(Attentions, Products):
         wide = self._unary("softmax", self.cast(masked, "fp32"), keep="output")
         shares = self.dropout(self.cast(wide, q_format), heads.dropout)
         self._last().inputs.append(masked)
-        out = self._batched(self._compute(shares), self._heads_first(self._compute(v), already=v_first), q.cols, heads)
+        out = self._batched(self._compute(shares), self._heads_first(self._compute(v), already=v_first), cols, heads)
         y = Tensor(out.rows, out.cols, out.format, label="heads", needs_gradient=out.needs_gradient)
         self.write(Op("copy", [out, k, v, shares], [y], gradients=[(out, "new")]))
         return y

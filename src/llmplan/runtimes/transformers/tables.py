@@ -49,6 +49,16 @@ class TransformersTables(Tables):
         for name, table in zip(("cosines", "sines"), tables, strict=True):
             self.remember(name, table)
 
+    def complex_rotary_table(self, head_dim: Number) -> None:
+        """A complex number in FP32 for each pair of columns; frequencies, and a copy of them, stay in FP32."""
+        length = self.job.sequence_length
+        for label in ("inverse frequencies", "original inverse frequencies"):
+            self.constant(label, 2.0 * head_dim)
+        table = Tensor(length, head_dim, "fp32", label="rotations", needs_gradient=False)
+        # Angles, and the table before it is scaled.
+        self.write(Op("rotary tables", [], [table], workspace=6.0 * length * head_dim))
+        self.remember("rotations", table)
+
     def embedding(self, table: Tensor) -> Tensor:
         """``nn.Embedding``; a variable holds its output until the last norm."""
         x = super().embedding(table)
