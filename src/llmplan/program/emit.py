@@ -422,25 +422,29 @@ class Emitter(abc.ABC):
     def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: "Heads") -> Tensor:
         """Causal attention of each token to those before it."""
 
-    @abc.abstractmethod
-    def complex_rotary_table(self, head_dim: Number) -> None:
+    def complex_rotary_table(self, head_dim: Number) -> None:  # noqa: ARG002
         """The table of rotations as complex numbers."""
+        raise self._unsaid("rotations as complex numbers")
 
-    @abc.abstractmethod
-    def split_heads(self, x: Tensor, heads: Number, widths: Sequence[Number]) -> list[Tensor]:
+    def split_heads(self, x: Tensor, heads: Number, widths: Sequence[Number]) -> list[Tensor]:  # noqa: ARG002
         """Views of so many columns of each head."""
+        raise self._unsaid("heads in parts")
 
-    @abc.abstractmethod
-    def rotary_pairs(self, x: Tensor, *, complex_numbers: bool) -> Tensor:
+    def rotary_pairs(self, x: Tensor, *, complex_numbers: bool) -> Tensor:  # noqa: ARG002
         """Rotary position embedding of neighbouring columns, as real or as complex numbers."""
+        raise self._unsaid("rotations of neighbouring columns")
 
-    @abc.abstractmethod
-    def beside(self, a: Tensor, b: Tensor) -> Tensor:
+    def beside(self, a: Tensor, b: Tensor) -> Tensor:  # noqa: ARG002
         """Each head's columns of *a*, and after them its columns of *b*."""
+        raise self._unsaid("heads in parts")
 
-    @abc.abstractmethod
-    def beside_shared(self, a: Tensor, shared: Tensor, heads: Number) -> Tensor:
+    def beside_shared(self, a: Tensor, shared: Tensor, heads: Number) -> Tensor:  # noqa: ARG002
         """Each head's columns of *a*, and after them those that all heads share."""
+        raise self._unsaid("columns that all heads share")
+
+    def _unsaid(self, what: str) -> UnsupportedError:
+        """What to raise for a verb that a runtime does not carry out."""
+        return UnsupportedError(what, f"{type(self).__name__} is not known to do it in a way that is modelled")
 
     @abc.abstractmethod
     def activation(self, x: Tensor, kind: Function) -> Tensor:

@@ -1,7 +1,8 @@
 """
 Heads put together from parts: what multi-head latent attention does beside its products.
 
-As Transformers 5.24 writes it: heads are split into views, neighbouring columns rotated apart, queries' parts concatenated, keys' parts copied into a new tensor.
+As Transformers 5.24 writes it: heads are split into views, neighbouring columns rotated apart, queries' parts
+concatenated, keys' parts copied into a new tensor.
 """
 
 from collections.abc import Sequence
