@@ -7,6 +7,8 @@ from llmplan.architectures.llama import LLAMA
 from llmplan.architectures.nanochat import NANOCHAT_2025, NANOCHAT_2026
 from llmplan.evaluating.tracing import RANK, SEQUENCE, TOKENS, Structure, repeats, shortened
 from llmplan.parallel.data import RANKS
+from llmplan.parallel.fsdp import FullyShard
+from llmplan.parallel.sharding import COPIES, SHARDS
 from llmplan.program.emit import Job
 from llmplan.program.stretch import Run, fold
 from llmplan.runtimes.pytorch import PyTorch
@@ -44,6 +46,21 @@ def configs(draw):
 
 
 @st.composite
+def shardings(draw, weights):
+    """A way of sharding a model whose *weights* have that format."""
+    early = draw(st.booleans())
+    return FullyShard(
+        stored=draw(st.sampled_from([weights, "fp32"])),
+        reduced=draw(st.sampled_from([weights, "fp32"])),
+        reshards=draw(st.booleans()),
+        replicates=draw(st.booleans()),
+        adds=early,
+        unsynced=0 if early else draw(st.integers(0, 2)),
+        on_host=draw(st.booleans()),
+    )
+
+
+@st.composite
 def cases(draw):
     """A structure in letters, what its letters stand for, and its runs as they are."""
     which, config = draw(configs())
@@ -65,6 +82,7 @@ def cases(draw):
         single_sequence=eager and batch == 1,
     )
     shape, runs = which.shape(config), tuple(fold(which.layers(config)))
+    sharding = draw(st.none() | shardings(weights))
     structure = Structure(
         architecture=which,
         emitter=PyTorch,
@@ -72,15 +90,19 @@ def cases(draw):
         runs=shortened(runs),
         job=job,
         lora=lora,
-        fate=draw(st.sampled_from(["stays", "taken", "sharded"])),
-        gathers=draw(st.booleans()),
+        fate="stays" if sharding else draw(st.sampled_from(["stays", "taken", "sharded"])),
+        sharding=sharding,
     )
+    copies = draw(st.integers(1, 3))
+    shards = draw(st.integers(1, 8))
     values = {
         **shape.sizes(),
         **repeats(runs),
         str(TOKENS): float(batch * length),
         str(SEQUENCE): float(length),
-        str(RANKS): float(draw(st.integers(1, 8))),
+        str(RANKS): float(copies * shards),
+        str(SHARDS): float(shards),
+        str(COPIES): float(copies),
         str(RANK): float(draw(st.integers(1, 4))),
     }
     return structure, values, runs

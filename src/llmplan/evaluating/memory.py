@@ -16,7 +16,7 @@ from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.parallel.buffers import Buffers
-from llmplan.program.op import Category, Tensor
+from llmplan.program.op import Category
 from llmplan.program.optimizer import clipping_bytes
 from llmplan.program.rows import Part
 from llmplan.program.size import Evaluator, Number, largest, maximum, rounded, total
@@ -118,24 +118,33 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     """What stands around a trace, in its letters."""
     if setup.buffers is not None:
         return _standing_in_buffers(setup.buffers, found)
-    weights = found.program.weights()
-    trained = [(w, n) for w, n in weights if w.weight and w.weight.trainable]
-    parameters = total(rounded(_stored(w)) * n for w, n in weights)
-    gradients = total(rounded(w.bytes) * n for w, n in trained)
-    states = setup.data.states(total(setup.rule.device_bytes(w) * n for w, n in trained) + setup.rule.shared_bytes)
-    paged = setup.data.states(total(setup.rule.paged_bytes(w) * n for w, n in trained))
-    kept = setup.data.gradients(gradients)
+    data, rule, program = setup.data, setup.rule, found.program
+    trained = data.updated((w, n) for w, n in program.weights() if w.weight and w.weight.trainable)
+    parameters, kept = data.parameters(program.weights()), data.gradients(program)
+    states = data.states(total(rule.device_bytes(w) * n for w, n in trained) + rule.shared_bytes)
+    paged = data.states(total(rule.paged_bytes(w) * n for w, n in trained))
     used_up = setup.structure.steps_in_backward is not None
-    visit = largest(setup.rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
+    if setup.shards_on_host:
+        return Standing(
+            parameters=0.0,
+            optimizer=0.0,
+            other=_other(found),
+            accumulated=0.0,
+            buckets=0.0,
+            gradients=0.0,
+            step=0.0,
+            host=parameters + kept + states + paged,
+        )
+    visit = largest(rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
     clipping = clipping_bytes(trained) if setup.clips else 0.0
     return Standing(
-        parameters=setup.data.parameters(parameters),
+        parameters=parameters,
         optimizer=0.0 if setup.states_on_host else states,
-        other=total(rounded(size) for _, size in found.program.constants),
-        accumulated=kept if setup.accumulates else 0.0,
-        buckets=setup.data.buckets(gradients),
+        other=_other(found),
+        accumulated=data.accumulated(program) if setup.accumulates else 0.0,
+        buckets=data.buckets(program),
         gradients=0.0 if used_up else kept,
-        step=0.0 if used_up else maximum(setup.rule.temporary_bytes(trained) + visit, clipping),
+        step=0.0 if used_up else maximum(data.temporaries(rule.temporary_bytes(trained)) + visit, clipping),
         host=states if setup.states_on_host else paged,
     )
 
@@ -147,13 +156,18 @@ def _standing_in_buffers(buffers: Buffers, found: Trace) -> Standing[Number]:
     return Standing(
         parameters=buffers.parameters(weights),
         optimizer=buffers.states(weights),
-        other=total(rounded(size) for _, size in found.program.constants),
+        other=_other(found),
         accumulated=gradients,
         buckets=0.0,
         gradients=gradients,
         step=0.0,
         host=0.0,
     )
+
+
+def _other(found: Trace) -> Number:
+    """Batch, tables and masks. [byte]"""
+    return total(rounded(size) for _, size in found.program.constants)
 
 
 def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value":
@@ -279,7 +293,3 @@ def parts_of(s: Standing[float], live: list[Part], *, in_step: bool) -> tuple[Pa
         *live,
     ]
     return tuple(sorted((p for p in parts if p.bytes), key=lambda p: -p.bytes))
-
-
-def _stored(weight: Tensor) -> Number:
-    return weight.weight.stored if weight.weight else weight.bytes

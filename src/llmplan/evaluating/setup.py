@@ -10,12 +10,15 @@ from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.errors import JobError, UnsupportedError
 from llmplan.evaluating import sharing
 from llmplan.evaluating.case import Case
+from llmplan.evaluating.partition import largest_part
 from llmplan.evaluating.tracing import CONTEXT, EXPERT, RANK, SEQUENCE, TENSOR, TOKENS, Structure, repeats, shortened
 from llmplan.nouns._table import Table
 from llmplan.nouns.model import Model
 from llmplan.nouns.precision import Precision
 from llmplan.parallel.buffers import Buffers
-from llmplan.parallel.data import RANKS, DataParallel
+from llmplan.parallel.data import RANK_STATES, RANK_TEMPORARIES, RANKS, DataParallel
+from llmplan.parallel.fsdp import FullyShard
+from llmplan.parallel.sharding import COPIES, SHARDS
 from llmplan.program.emit import Casts, Job, Part
 from llmplan.program.optimizer import Rule, States
 from llmplan.program.share import Share
@@ -33,13 +36,16 @@ _CASTS: Final[dict[str, Casts]] = {
     "autocast": "autocast",
     "at-use": "at-use",
     "master-copy": "master-copy",
+    "at-gather": "none",  # what is gathered is in the compute format already
 }
 #: Algorithms that are known on FP32 states of weights in 16 bits, or on a master copy.
 _KEPT_IN_FULL: Final = ("adamw", "muon", "sgd", "sgd-momentum")
 #: Formats of optimizer states, as the rules call them.
 _STATES: Final[dict[str, States]] = {"fp32": "fp32", "8bit-block": "8bit", "4bit-block": "4bit", "fp8-block": "fp8"}
+#: ZeRO stages that share optimizer states, gradients too, parameters too.
+_DEALT_OUT, _GRADIENTS, _PARAMETERS = 1, 2, 3
 #: Casts that leave the weights as they are and compute in another format.
-_COPYING: Final = ("autocast", "at-use")
+_COPYING: Final = ("autocast", "at-use", "at-gather")
 #: Formats that PyTorch's operations are known in here.
 _TRAINED_IN: Final = ("fp32", "bf16", "fp16")
 
@@ -54,7 +60,8 @@ class Setup:
         rule: The optimizer.
         data: The data-parallel ranks.
         accumulates: Whether gradients of several micro-batches are added up.
-        states_on_host: Whether optimizer states live in the host's memory.
+        states_on_host: Whether optimizer states live in the host's memory and come to the device for the step.
+        shards_on_host: Whether the optimizer runs on the host, where parameters, gradients and states are.
         compiled: Whether a compiler merges what is pointwise.
         clips: Whether gradients are scaled by their norm before the optimizer's step.
         buffers: What stands beside the work where weights and gradients lie in buffers, as Megatron-LM has them.
@@ -65,6 +72,7 @@ class Setup:
     data: DataParallel
     accumulates: bool
     states_on_host: bool
+    shards_on_host: bool
     compiled: bool
     clips: bool
     buffers: Buffers | None = None
@@ -82,7 +90,7 @@ def setup_of(case: Case) -> Setup:
     rule = _rule(case)
     in_backward = case.optimizer.when == "backward"
     accumulates = case.micro_batches > 1
-    data = DataParallel(stage=case.parallelism.shard if case.ranks > 1 else 0, several=case.ranks > 1)
+    data = _data(case)
     buffers = _buffers(case)
     shape, runs, _ = _in_letters(case.architecture, case.model)
     structure = Structure(
@@ -94,7 +102,7 @@ def setup_of(case: Case) -> Setup:
         stored=case.frozen_format,
         lora=case.training.adapter is not None,
         fate=data.fate(used_up=in_backward or accumulates or buffers is not None),
-        gathers=data.gathers,
+        sharding=data.sharding,
         steps_in_backward=rule if in_backward else None,
         visits_in_backward=in_backward and case.optimizer.states_on == "host",
     )
@@ -103,7 +111,8 @@ def setup_of(case: Case) -> Setup:
         rule=rule,
         data=data,
         accumulates=accumulates,
-        states_on_host=case.optimizer.states_on == "host",
+        states_on_host=case.optimizer.states_on == "host" and not data.on_host,
+        shards_on_host=data.on_host,
         compiled=case.runtime.mode == "compiled",
         clips=case.training.max_grad_norm is not None,
         buffers=buffers,
@@ -121,14 +130,25 @@ def _buffers(case: Case) -> Buffers | None:
 def sizes_of(case: Case) -> dict[str, float]:
     """What the letters of a case's structure stand for."""
     adapter, p = case.training.adapter, case.parallelism
-    return {
+    sizes = {
         **_in_letters(case.architecture, case.model)[2],
         str(TOKENS): float(case.micro_batch_size * case.sequence_length / p.context),
         str(SEQUENCE): float(case.sequence_length),
         str(RANKS): float(case.ranks * p.context),
         **{str(letter): float(ways) for letter, ways in ((TENSOR, p.tensor), (CONTEXT, p.context), (EXPERT, p.expert))},
+        str(SHARDS): float(case.ranks // p.replicate),
+        str(COPIES): float(p.replicate),
         str(RANK): float(adapter.rank if adapter else 0),
     }
+    deals_out = p.shard == _DEALT_OUT and case.ranks > 1 and case.runtime.framework != "megatron"
+    return sizes | _dealt_out(case, sizes) if deals_out else sizes
+
+
+def _dealt_out(case: Case, sizes: Mapping[str, float]) -> dict[str, float]:
+    """The same of the rank with the most optimizer states, where whole parameters are dealt out."""
+    setup = setup_of(case)
+    found = largest_part(setup.structure, setup.rule, tuple(sizes.items()), case.ranks)
+    return {str(RANK_STATES): found.states, str(RANK_TEMPORARIES): found.temporaries}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -150,12 +170,42 @@ def _in_letters(architecture: Architecture[Any], model: Model) -> tuple[Shape, t
     return shape.in_letters(), shortened(runs), Table(shape.sizes() | repeats(runs))
 
 
+def _data(case: Case) -> DataParallel:
+    """The data-parallel ranks; a single one shares nothing."""
+    p, several = case.parallelism, case.ranks > 1
+    if not several:
+        return DataParallel()
+    early = p.gradient_sync == "every" or (p.gradient_sync is None and p.shard >= _GRADIENTS)
+    return DataParallel(
+        stage=p.shard,
+        several=True,
+        sharding=_sharding(case, early=early) if p.shard == _PARAMETERS else None,
+        bucket_views=p.gradient_as_bucket_view,
+        last_only=not early,
+    )
+
+
+def _sharding(case: Case, *, early: bool) -> FullyShard:
+    """How FSDP2 shards a case's parameters; *early* where each micro-batch sums its gradients between ranks."""
+    p, precision = case.parallelism, case.precision
+    on_host, several = p.parameters_on == "host", case.micro_batches > 1
+    return FullyShard(
+        stored=precision.weights,
+        reduced=p.reduce_format or precision.gradients,
+        reshards=p.reshard_after_forward,
+        replicates=p.replicate > 1,
+        adds=several and early,
+        unsynced=0 if early else min(case.micro_batches - 1, 2),
+        on_host=on_host,
+    )
+
+
 def _job(case: Case) -> Job:
     chunked = case.training.loss == "chunked"
     return Job(
         tokens=TOKENS,
         sequence_length=SEQUENCE,
-        weights=case.precision.weights,
+        weights=case.precision.compute if case.precision.casts == "at-gather" else case.precision.weights,
         compute=case.precision.compute,
         casts=_CASTS[case.precision.casts],
         attention=case.runtime.attention,
@@ -256,6 +306,7 @@ def _contradictions(case: Case) -> Iterator[str]:
 def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
     precision = case.precision
     yield from sharing.not_modelled(case)
+    yield from _sharding_not_modelled(case)
     if precision.casts not in _CASTS:
         yield f"casts {precision.casts!r}", f"modelled are: {', '.join(_CASTS)}"
     for role in ("weights", "compute"):
@@ -280,6 +331,19 @@ def _optimizer_not_modelled(rule: Rule, precision: Precision) -> Iterator[tuple[
             f"{rule.algorithm} with states in fp32 or a master copy beside weights in {precision.weights}",
             f"that is modelled for {', '.join(_KEPT_IN_FULL)}",
         )
+
+
+def _sharding_not_modelled(case: Case) -> Iterator[tuple[str, str]]:
+    """What FSDP2 cannot do, or was never measured doing."""
+    sharded = case.parallelism.shard == _PARAMETERS and case.ranks > 1
+    if case.precision.casts == "at-gather" and not sharded:
+        yield "casts at-gather without gathers", "weights are cast when they are gathered, which is stage 3 on several ranks"
+    if not sharded:
+        return
+    if case.optimizer.algorithm == "muon":
+        yield "Muon over FSDP2's shards", "it orthogonalises whole matrices, and what gathers them for it is not modelled"
+    if case.frozen_format:
+        yield f"FSDP2 over weights packed in {case.frozen_format.name}", "how packed weights are cut and gathered is not modelled"
 
 
 def _formats_not_modelled(precision: Precision, framework: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ import attrs
 from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.nouns.format import Format
 from llmplan.parallel.data import RANKS
+from llmplan.parallel.fsdp import FullyShard
 from llmplan.program.emit import Emitter, Job
 from llmplan.program.layer import Layer, packed, plain, with_lora
 from llmplan.program.op import Tensor
@@ -44,7 +45,7 @@ class Structure:
         stored: Format that frozen matrices are packed in, or None.
         lora: Whether linear layers have adapters.
         fate: What becomes of gradients.
-        gathers: Whether parameters are gathered for each stretch.
+        sharding: How parameters are shared and gathered, or None where each rank has all of them.
         steps_in_backward: The optimizer, where it runs in backward.
         makes_states: Whether it makes its states there, as in the first step.
         visits_in_backward: Whether a weight's optimizer states come from the host for its step in backward.
@@ -58,7 +59,7 @@ class Structure:
     stored: Format | None = None
     lora: bool = False
     fate: GradientFate = "stays"
-    gathers: bool = False
+    sharding: FullyShard | None = None
     steps_in_backward: Rule | None = None
     makes_states: bool = False
     visits_in_backward: bool = False
@@ -98,7 +99,7 @@ def trace(structure: Structure) -> Trace:
     habits = Habits(
         fate=s.fate,
         shards=RANKS,
-        gathers=s.gathers,
+        around=s.sharding.around if s.sharding else None,
         step=_step(s),
         states=s.steps_in_backward.device_bytes if s.steps_in_backward and s.makes_states else None,
     )
@@ -143,7 +144,8 @@ def emit(s: Structure) -> Program:
                 middles.append(Size.letter(f"n{index}"))
             with e.stretch(f"layers {index}.{('first', 'middle', 'last')[i]}", len(middles) - 1 if middle else None):
                 for description in run.period:
-                    x = s.architecture.block(e, shape, x, description)
+                    with e.unit():
+                        x = s.architecture.block(e, shape, x, description)
     if share.last:
         with e.stretch("loss"):
             s.architecture.head(e, shape, x)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from llmplan.errors import JobError, LlmplanError
-from llmplan.nouns._check import Between
+from llmplan.nouns._check import Between, Name
 from llmplan.nouns._noun import Noun, noun
 
 _Ways = Annotated[int, Between(1, 1e7)]
@@ -20,6 +20,25 @@ class Parallelism(Noun):
 
         shard: What these ranks divide instead of copying (ZeRO's stages): 0 nothing, 1 optimizer states,
             2 gradients too, 3 parameters too (FSDP).
+
+        replicate: Copies of the sharded model: ranks of one copy share its parameters, and copies sum their gradients (HSDP).
+            A divisor of ``data``; 1 where all ranks share one copy.
+
+        implementation: Whose code: "ddp" (PyTorch's DistributedDataParallel, with its ZeroRedundancyOptimizer in stage 1) or
+            "fsdp2" (PyTorch's fully_shard on each block and the whole model). None: "ddp" in stages 0 and 1, "fsdp2" in 3, and in
+            2 what ZeRO's paper describes.
+
+        reshard_after_forward: Whether a block's gathered parameters are let go after its forward and gathered again for its
+            backward. FSDP2 alone has this choice.
+
+        gradient_sync: Which micro-batches sum their gradients between ranks: "every" one, or the "last" of a step alone, which
+            under FSDP2 keeps whole gradients until then. None: "every" under FSDP2 and from stage 2 on, "last" elsewhere.
+
+        gradient_as_bucket_view: Whether gradients lie in the buckets that DDP sends, instead of being copied there.
+
+        reduce_format: Format that FSDP2 sums gradients in. None: that of the precision's gradients.
+
+        parameters_on: Where FSDP2's shards live: on the "device", or on the "host", with their gradients and optimizer states.
 
         tensor: Ranks that share each matrix.
 
@@ -56,6 +75,13 @@ class Parallelism(Noun):
 
     data: _Ways | None = None
     shard: Annotated[int, Between(0, 3)] = 0
+    replicate: _Ways = 1
+    implementation: Literal["ddp", "fsdp2"] | None = None
+    reshard_after_forward: bool = True
+    gradient_sync: Literal["every", "last"] | None = None
+    gradient_as_bucket_view: bool = False
+    reduce_format: Name | None = None
+    parameters_on: Literal["device", "host"] = "device"
     tensor: _Ways = 1
     pipeline: _Ways = 1
     sequence: _Ways = 1
@@ -78,6 +104,27 @@ class Parallelism(Noun):
             yield "interleaving needs two virtual stages or more @ Parallelism.virtual_stages"
         if self.pipeline == 1 and (self.first_stage_layers or self.last_stage_layers):
             yield "layers of a first and a last stage need a pipeline of two stages or more @ Parallelism.pipeline"
+
+        yield from self._sharding_contradictions()
+
+    def _sharding_contradictions(self) -> Iterable[str]:
+        if self.implementation == "fsdp2" and self.shard != 3:  # noqa: PLR2004  a stage
+            yield f"FSDP2 shares parameters, which is stage 3, not {self.shard} @ Parallelism.shard"
+        if self.implementation == "ddp" and self.shard > 1:
+            yield f"DDP shares nothing, or optimizer states alone (stage 1), not stage {self.shard} @ Parallelism.shard"
+        if self.gradient_as_bucket_view and self.shard > 1:
+            yield f"buckets are DDP's, and stage {self.shard} is not @ Parallelism.gradient_as_bucket_view"
+        if self.data is not None and self.data % self.replicate:
+            yield f"{self.data} data-parallel ranks are not {self.replicate} copies of equal size @ Parallelism.replicate"
+        of_fsdp2 = {
+            "replicate": self.replicate > 1,
+            "reshard_after_forward": not self.reshard_after_forward,
+            "reduce_format": self.reduce_format is not None,
+            "parameters_on": self.parameters_on != "device",
+        }
+        if self.shard != 3:  # noqa: PLR2004  a stage
+            for field in (name for name, said in of_fsdp2.items() if said):
+                yield f"this is a way of FSDP2, stage 3, and the stage is {self.shard} @ Parallelism.{field}"
 
     def _contradicted(self, faults: tuple[str, ...]) -> LlmplanError:
         return JobError(faults)

@@ -11,6 +11,8 @@ from typing import Final
 
 import attrs
 
+from llmplan.parallel.fsdp import FullyShard
+from llmplan.parallel.sharding import SHARDS
 from llmplan.program.kernel import Collective
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number, Size, rounded, total
@@ -21,10 +23,14 @@ from llmplan.program.walk import GradientFate
 RANKS: Final[Number] = Size.letter("ranks")
 MICRO_BATCHES: Final[Number] = Size.letter("micro_batches")
 
+#: What the rank with the most states keeps and takes for a moment, where whole parameters are dealt out. [byte]
+RANK_STATES: Final[Number] = Size.letter("rank_states")
+RANK_TEMPORARIES: Final[Number] = Size.letter("rank_temporaries")
+
 #: ``DistributedDataParallel`` sends gradients in buckets of this size. [byte]
 _BUCKET_BYTES: Final = 25.0 * 2**20
 
-_STATES, _GRADIENTS, _PARAMETERS = 1, 2, 3
+_STATES, _GRADIENTS = 1, 2
 
 Weights = Iterable[tuple[Tensor, Number]]
 """Parameters, and how many like each there are."""
@@ -38,74 +44,123 @@ class DataParallel:
     Attributes:
         stage: ZeRO stage, 0 to 3.
         several: Whether there is more than one rank; a single one shares nothing and sends nothing.
+        sharding: How FSDP2 shares parameters, in stage 3.
+        bucket_views: Whether gradients lie in the buckets that they are sent from.
+        last_only: Whether only the last micro-batch of a step sums gradients between ranks.
     """
 
-    stage: int
-    several: bool
+    stage: int = 0
+    several: bool = False
+    sharding: FullyShard | None = None
+    bucket_views: bool = False
+    last_only: bool = True
 
     @property
-    def gathers(self) -> bool:
-        """Whether a stretch's parameters are gathered before it runs."""
-        return self._shares(_PARAMETERS)
+    def on_host(self) -> bool:
+        """Whether shards of parameters live in the host's memory."""
+        return self.sharding is not None and self.sharding.on_host
+
+    @property
+    def partitions(self) -> bool:
+        """Whether whole parameters' states are dealt out to the ranks (``ZeroRedundancyOptimizer``)."""
+        return self.several and self.stage == _STATES
 
     def fate(self, *, used_up: bool) -> GradientFate:
         """What becomes of a gradient in backward; *used_up* where a buffer or the optimizer takes it at once."""
-        if used_up:
+        if self.sharding:
+            return "stays"
+        if used_up or (self.several and self.bucket_views):
             return "taken"
         return "sharded" if self._shares(_GRADIENTS) else "stays"
 
-    def states(self, size: Number) -> Number:
-        """What a rank keeps of optimizer states of *size*. [byte]"""
-        return rounded(size / RANKS) if self._shares(_STATES) else size
+    def updated(self, weights: Weights) -> list[tuple[Tensor, Number]]:
+        """What a rank's optimizer sees of some parameters, where it is not a choice among them."""
+        how = self.sharding
+        return [(how.chunk(w), n) for w, n in weights] if how else list(weights)
 
-    def gradients(self, size: Number) -> Number:
-        """What a rank keeps of gradients of *size*. [byte]"""
+    def states(self, size: Number) -> Number:
+        """What a rank keeps of the optimizer states of what it updates, all of *size*. [byte]"""
+        if self.partitions:
+            return RANK_STATES
+        return rounded(size / RANKS) if self.stage == _GRADIENTS and self.several else size
+
+    def temporaries(self, size: Number) -> Number:
+        """What the optimizer takes for a moment, *size* where it sees all parameters. [byte]"""
+        return RANK_TEMPORARIES if self.partitions else size
+
+    def parameters(self, weights: Weights) -> Number:
+        """Weights as they lie on a rank. [byte]"""
+        how = self.sharding
+        return total(rounded(how.chunk(w).bytes if how else _stored(w)) * n for w, n in weights)
+
+    def gradients(self, program: Program) -> Number:
+        """What a rank keeps of gradients when backward is done. [byte]"""
+        if self.sharding:
+            return total(self.sharding.shard_bytes(group) * n for group, n in self.sharding.groups(program))
+        if self.several and self.bucket_views:
+            return 0.0
+        size = total(rounded(w.bytes) * n for w, n in program.weights() if _is_trained(w))
         return rounded(size / RANKS) if self._shares(_GRADIENTS) else size
 
-    def parameters(self, size: Number) -> Number:
-        """What a rank keeps of parameters of *size*. [byte]"""
-        return rounded(size / RANKS) if self._shares(_PARAMETERS) else size
+    def accumulated(self, program: Program) -> Number:
+        """Gradients of earlier micro-batches that are there while the last one runs. [byte]"""
+        if self.sharding:
+            return 0.0 if self.sharding.unsynced else self.gradients(program)
+        if self.several and self.bucket_views and self.last_only:
+            return attrs.evolve(self, bucket_views=False).gradients(program)
+        return self.gradients(program)
 
-    def buckets(self, gradients: Number) -> Number:
+    def buckets(self, program: Program) -> Number:
         """
         Buffers that gradients are sent from: ``DistributedDataParallel`` copies every gradient into a bucket, unless it
-        is told ``gradient_as_bucket_view=True``. [byte]
+        is told ``gradient_as_bucket_view=True``; then they are the gradients. [byte]
         """
-        return gradients if self.several and self.stage == 0 else 0.0
+        if not self.several or self.stage > _STATES:
+            return 0.0
+        return rounded(total(w.bytes * n for w, n in program.weights() if _is_trained(w)))
 
     @property
     def updated_share(self) -> Number:
         """By what a rank's part of the optimizer's step is divided."""
+        if self.sharding:
+            return SHARDS
         return RANKS if self._shares(_STATES) else 1.0
 
     def messages(self, program: Program, trained: Weights) -> Iterator[tuple[Collective, Number]]:
         """
         What a rank sends in one step, and how often.
 
-        Gradients are summed once a step; from stage 2 on a share of them in each micro-batch. Parameters are gathered
-        once after the step, or, in stage 3, for each stretch before its forward and before its backward.
+        Gradients are summed once a step, or in each micro-batch. Parameters are gathered once after the step, or, in
+        stage 3, for each group before its forward and before its backward.
         """
         if not self.several:
             return
+        sums = 1.0 if self.last_only else MICRO_BATCHES
+        if self.sharding:
+            yield from self.sharding.messages(program, MICRO_BATCHES, sums)
+            return
         weights = list(trained)
-        sums = Collective(kind="all_reduce", payload=_bytes(weights), group=RANKS, launches=_messages(weights))
+        sent = Collective(kind="all_reduce", payload=_bytes(weights), group=RANKS, launches=_messages(weights))
         if self.stage == 0:
-            yield sums, 1.0
+            yield sent, sums
             return
-        yield attrs.evolve(sums, kind="reduce_scatter"), MICRO_BATCHES if self._shares(_GRADIENTS) else 1.0
-        if not self.gathers:
-            yield attrs.evolve(sums, kind="all_gather"), 1.0
-            return
-        for stretch in program.stretches:
-            whole = Collective(kind="all_gather", payload=_bytes((w, 1.0) for w in stretch.used()), group=RANKS)
-            yield whole, 2.0 * MICRO_BATCHES * program.count(stretch)
+        yield attrs.evolve(sent, kind="reduce_scatter"), sums
+        yield attrs.evolve(sent, kind="all_gather"), 1.0
 
     def _shares(self, stage: int) -> bool:
         return self.several and self.stage >= stage
 
 
+def _stored(weight: Tensor) -> Number:
+    return weight.weight.stored if weight.weight else weight.bytes
+
+
+def _is_trained(weight: Tensor) -> bool:
+    return weight.weight is not None and weight.weight.trainable
+
+
 def _bytes(weights: Weights) -> Number:
-    return total((w.weight.stored if w.weight else w.bytes) * n for w, n in weights)
+    return total(_stored(w) * n for w, n in weights)
 
 
 def _messages(weights: Weights) -> Number:

@@ -20,7 +20,7 @@ from llmplan.program.layer import Layer, plain
 from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
 from llmplan.program.share import WHOLE, Joined, Share, Split
 from llmplan.program.size import Number
-from llmplan.program.stretch import Program, Stretch
+from llmplan.program.stretch import Program, Stretch, Unit
 
 if TYPE_CHECKING:
     from llmplan.program.experts import Experts, Router, Routing
@@ -173,6 +173,14 @@ class Emitter(abc.ABC):
         self._items = self._stretch.items
         yield
         self._table_is_here = False
+
+    @contextlib.contextmanager
+    def unit(self) -> Iterator[None]:
+        """All that is said inside is one block: a unit of sharding."""
+        stretch = self._stretch
+        items, weights = len(stretch.items), len(stretch.weights)
+        yield
+        stretch.units.append(Unit(stretch.items[items:], stretch.weights[weights:]))
 
     @contextlib.contextmanager
     def region(self, part: Part) -> Iterator[None]:

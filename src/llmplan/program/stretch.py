@@ -13,6 +13,20 @@ from llmplan.program.op import Item, Op, Tensor, operations
 from llmplan.program.size import Number
 
 
+@attrs.define(eq=False)
+class Unit:
+    """
+    A layer's block: what sharding gathers, runs and lets go as one.
+
+    Attributes:
+        items: Its operations and regions in order.
+        weights: Its parameters.
+    """
+
+    items: list[Item] = attrs.field(factory=list)
+    weights: list[Tensor] = attrs.field(factory=list)
+
+
 @attrs.define
 class Stretch:
     """
@@ -22,17 +36,30 @@ class Stretch:
         name: "embedding", "blocks 0", "loss": for people.
         items: Operations and regions in order.
         weights: Parameters that are made here (a tied head's are made with the embedding).
+        units: The blocks among them, in order; what is in none of them stands outside of the layers.
         run: Index of the run whose middle this is, or None where it stands once.
     """
 
     name: str
     items: list[Item] = attrs.field(factory=list)
     weights: list[Tensor] = attrs.field(factory=list)
+    units: list[Unit] = attrs.field(factory=list)
     run: int | None = None
 
     def operations(self) -> list[Op]:
         """All operations, those in regions among them."""
         return operations(self.items)
+
+    def parts(self) -> list[tuple[Unit | None, list[Item]]]:
+        """Its items in order, cut where a unit begins or ends."""
+        parts: list[tuple[Unit | None, list[Item]]] = []
+        owner = {id(item): unit for unit in self.units for item in unit.items}
+        for item in self.items:
+            unit = owner.get(id(item))
+            if not parts or parts[-1][0] is not unit:
+                parts.append((unit, []))
+            parts[-1][1].append(item)
+        return parts
 
     def used(self) -> list[Tensor]:
         """Parameters that its operations read, wherever they are made."""
@@ -63,6 +90,15 @@ class Program:
     def weights(self) -> list[tuple[Tensor, Number]]:
         """Each parameter and how many like it there are."""
         return [(w, self.count(s)) for s in self.stretches for w in s.weights]
+
+    def units(self) -> list[tuple[Unit, Number]]:
+        """Each unit in order, and how many like it there are."""
+        return [(u, self.count(s)) for s in self.stretches for u in s.units]
+
+    def outside(self) -> list[Tensor]:
+        """Parameters of no unit: embedding, final norm, head."""
+        inside = {id(w) for u, _ in self.units() for w in u.weights}
+        return [w for w, _ in self.weights() if id(w) not in inside]
 
 
 @attrs.frozen

@@ -14,12 +14,12 @@ The log is a list of events, each a storage that came or went, stretch by stretc
 is read off that log; :mod:`llmplan.program.rows` makes the closed form of it.
 """
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import attrs
 
+from llmplan.program.around import Around
 from llmplan.program.op import Category, Item, Op, Passing, Region, Storage, Tensor
 from llmplan.program.size import Number
 from llmplan.program.stretch import Program, Stretch
@@ -77,14 +77,14 @@ class Habits:
     Attributes:
         fate: What becomes of a weight's gradient when all its uses have come in.
         shards: Devices that share parameters and gradients where they are sharded.
-        gathers: Whether a stretch's sharded parameters are gathered before it runs and let go after (ZeRO-3, FSDP).
+        around: Makes what is done around a program's units, where parameters are sharded: a new one for each walk.
         step: Bytes that the optimizer takes for a moment when it runs in backward, for one weight. [byte]
         states: Bytes that it makes for one weight then, and keeps: in the first step only. [byte]
     """
 
     fate: GradientFate = "stays"
     shards: Number = 1.0
-    gathers: bool = False
+    around: Callable[[Program], Around] | None = None
     step: Callable[[Tensor], Number] | None = None
     states: Callable[[Tensor], Number] | None = None
 
@@ -114,29 +114,51 @@ class _Walk:
         self._gradients: dict[int, Storage] = {}  # by id of the tensor
         self._from_product: set[int] = set()  # tensors whose gradient is a view of a matrix product
         self._uses_left: dict[int, int] = {}  # of weights
+        self._complete: dict[int, Storage] = {}  # gradients of weights whose uses have all come in, by id of the weight
+        self._around = habits.around(program) if habits.around else Around()
 
     def run(self) -> list[Passage]:
         stretches = self._program.stretches
         every = [op for s in stretches for op in s.operations()]
         _categorise(stretches)
-        self._count_uses(every)
         last = _last_uses(every)
+        for micro_batch in range(self._around.micro_batches):
+            self._count_uses(every)
+            self._pass_forward(stretches, last, micro_batch)
+            for s in stretches:
+                self._begin(s, "release")
+                self._release(s)
+            self._pass_backward(stretches)
+        return self._passages
+
+    def _pass_forward(self, stretches: Sequence[Stretch], last: dict[int, list[Storage]], micro_batch: int) -> None:
         for s in stretches:
             self._begin(s, "forward")
-            with self._gathered(s):
-                for item in s.items:
+            if s is stretches[0]:
+                self._around.begin_forward(self, micro_batch)
+            for unit, items in s.parts():
+                if unit:
+                    self._around.before_forward(self, unit)
+                for item in items:
                     self._forward(item, last)
-        for s in stretches:
-            self._begin(s, "release")
-            self._release(s)
+                if unit:
+                    self._around.after_forward(self, unit)
+        self._around.end_forward(self)
+
+    def _pass_backward(self, stretches: Sequence[Stretch]) -> None:
         for s in reversed(stretches):
             self._begin(s, "backward")
             if s is stretches[-1]:
                 self._seed()
-            with self._gathered(s):
-                for item in reversed(s.items):
+                self._around.begin_backward(self)
+            for unit, items in reversed(s.parts()):
+                if unit:
+                    self._around.before_backward(self, unit)
+                for item in reversed(items):
                     self._backward(item)
-        return self._passages
+                if unit:
+                    self._around.after_backward(self, unit)
+        self._around.end_backward(self)
 
     def _count_uses(self, ops: Sequence[Op]) -> None:
         """How many gradients will come in for each weight."""
@@ -149,22 +171,23 @@ class _Walk:
             for storage in op.made():
                 self._forget(storage)
 
-    @contextlib.contextmanager
-    def _gathered(self, stretch: Stretch) -> Iterator[None]:
-        """The stretch's parameters whole, as long as it runs, where they are sharded."""
-        if not self._habits.gathers:
-            yield
-            return
-        whole = [Storage(w.weight.stored, "gathered parameters", "parameters") for w in stretch.used() if w.weight]
-        for storage in whole:
-            self._hold(storage)
-        yield
-        for storage in whole:
-            self._drop(storage)
-
     def _begin(self, stretch: Stretch, phase: Phase) -> None:
         self._events = []
         self._passages.append(Passage(stretch.name, phase, stretch.run, self._events))
+
+    # -- the book, as those see it who do something around -------------------------------------------------------------
+
+    def hold(self, storage: Storage) -> None:
+        """One more needs *storage*."""
+        self._hold(storage)
+
+    def drop(self, storage: Storage) -> None:
+        """One fewer needs it."""
+        self._drop(storage)
+
+    def take(self, weights: Iterable[Tensor]) -> list[Storage]:
+        """The gradients of *weights* that have come in."""
+        return [self._complete.pop(id(w)) for w in weights if id(w) in self._complete]
 
     # -- who holds what ---------------------------------------------------------------------------------------------
 
@@ -318,7 +341,10 @@ class _Walk:
 
     def _use_is_done(self, weight: Tensor) -> None:
         self._uses_left[id(weight)] -= 1
-        if self._uses_left[id(weight)] or self._habits.fate == "stays":
+        if self._uses_left[id(weight)]:
+            return
+        if self._habits.fate == "stays":
+            self._gather(weight)
             return
         if self._habits.step:
             self._pass_through([self._habits.step(weight)], "optimizer in backward")
@@ -328,6 +354,14 @@ class _Walk:
         if self._habits.fate == "sharded" and weight.weight:
             shard = weight.bytes / self._habits.shards
             self._hold(Storage(shard, f"gradient of {weight.weight.name}", "gradients"))
+
+    def _gather(self, weight: Tensor) -> None:
+        """A gradient that stays: the weight's, or added in place to the one that an earlier micro-batch left."""
+        new = self._gradients.pop(id(weight))
+        if id(weight) in self._complete:
+            self._drop(new)
+        else:
+            self._complete[id(weight)] = new
 
 
 def _categorise(stretches: Sequence[Stretch]) -> None:

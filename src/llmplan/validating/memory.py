@@ -1,7 +1,10 @@
 """Training memory: cases measured on PyTorch without a GPU, predicted from their inputs alone."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
+
+import attrs
 
 from llmplan.errors import LlmplanError, SpecError, UnsupportedError
 from llmplan.evaluating.case import Case
@@ -9,8 +12,10 @@ from llmplan.evaluating.fitting import reserved
 from llmplan.evaluating.memory import memory
 from llmplan.nouns.lora import LoRA
 from llmplan.nouns.model import Model
+from llmplan.nouns.parallelism import Parallelism
 from llmplan.nouns.training import Training
 from llmplan.planning import resolved_case
+from llmplan.reading import from_dict
 from llmplan.registry import architectures, resolve
 from llmplan.sources import Source
 from llmplan.validating.cases import cases_of
@@ -20,10 +25,10 @@ from llmplan.validating.report import Report
 from llmplan.validating.statistics import Compared
 
 _SOURCE: Final = Source(kind="measurement", title="a measured case")
-_PRECISIONS: Final = {"fp32": "fp32", "bf16": "bf16", "autocast": "bf16-autocast", "cast": "bf16-cast"}
+_PRECISIONS: Final = {"fp32": "fp32", "bf16": "bf16", "autocast": "bf16-autocast", "cast": "bf16-cast", "gather": "bf16-gather"}
 _RECOMPUTE: Final = {"none": "none", "full": "full", "attention": "attention", "attention_core": "attention-core"}
-#: The allocated peak does not depend on the card; this one has room enough.
-_ANY_CARD: Final = "a100-sxm-80gb"
+#: The allocated peak does not depend on the cards; these have room enough, and there are as many as a case has ranks.
+_ANY_NODE: Final = "8x-a100-sxm-80gb"
 
 
 def validate_memory(paths: list[str]) -> Report:
@@ -101,8 +106,20 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
     )
     framework = "transformers" if "hf" in inputs["model"] else "pytorch"
     runtime = resolve("runtime", framework).evolve(attention=inputs["attention"])
-    case, _ = resolved_case(_model(inputs), _ANY_CARD, workload, precision=precision, runtime=runtime)
-    return _on_one_rank(case)
+    divided = _parallelism(inputs)
+    node = resolve("machine", _ANY_NODE)
+    machine = node.evolve(nodes=math.ceil((divided.data or 1) / node.gpus_per_node))
+    workload = workload.evolve(global_batch_size=inputs["micro_batch"] * inputs["accumulate"] * (divided.data or 1))
+    case, _ = resolved_case(_model(inputs), machine, workload, precision=precision, runtime=runtime)
+    return attrs.evolve(case, parallelism=divided)
+
+
+def _parallelism(inputs: Mapping[str, Any]) -> Parallelism:
+    """How a case is divided, in the fields of :class:`~llmplan.nouns.parallelism.Parallelism`; one rank where it says nothing."""
+    given = inputs.get("parallelism", {})
+    if not isinstance(given, Mapping):
+        raise SpecError("a case", ("expected an object @ inputs.parallelism",))
+    return from_dict({"data": 1, **given}, Parallelism, where="inputs.parallelism")
 
 
 class _Said(dict[str, Any]):
@@ -117,12 +134,6 @@ def _modelled(key: str, value: object, table: Mapping[str, Any]) -> Any:  # noqa
     if isinstance(value, str) and value in table:
         return table[value]
     raise UnsupportedError(f"the {key} {value!r:.80}", f"modelled are: {', '.join(table)}")
-
-
-def _on_one_rank(case: Case) -> Case:
-    import attrs
-
-    return attrs.evolve(case, parallelism=case.parallelism.evolve(data=1))
 
 
 def _model(inputs: Mapping[str, Any]) -> Model:
