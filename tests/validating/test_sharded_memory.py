@@ -20,6 +20,7 @@ class TestAccuracy:
         assert not report.unanswered
         assert report.answered == report.cases >= 30
 
-    def test_arithmetic_is_exact_or_nearly(self, report: Report) -> None:
-        """What is left are a few blocks of 512 bytes."""
-        assert report.statistics()["peak"]["all"]["max_ape"] <= 0.0001
+    @pytest.mark.parametrize(("quantity", "error"), [("peak", 0.00005), ("saved_for_backward", 0.001)])
+    def test_arithmetic_is_exact_or_nearly(self, report: Report, quantity: str, error: float) -> None:
+        """What is left are a few blocks of 512 bytes, of the loss's own scalars."""
+        assert report.statistics()[quantity]["all"]["max_ape"] <= error
