@@ -10,12 +10,12 @@ import abc
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import attrs
 
 from llmplan.errors import SpecError, nearest
-from llmplan.program.emit import Emitter
+from llmplan.program.emit import Emitter, Windows
 from llmplan.program.op import Tensor
 from llmplan.program.share import Share
 from llmplan.program.size import Number, Size
@@ -24,6 +24,7 @@ from llmplan.program.size import Number, Size
 _MOST = 1e12
 
 _T = TypeVar("_T")
+_W = TypeVar("_W", bound=str)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +65,8 @@ class Architecture(abc.ABC, Generic[ShapeT]):
 
     Attributes:
         name: Its registry name; config.json's ``model_type`` where there is one.
+        core: What its configuration class assumes where even the numbers are left out that no config.json is without.
+        spellings: What a configuration may write for a name of ours: ours by the other.
         dropouts: Configuration keys that hold a dropout rate.
         cut: Sizes of the shape that ranks which share matrices divide among them: heads, and the columns between two
             matrices. A block is said with one rank's numbers of them, and its matrices to
@@ -74,6 +77,8 @@ class Architecture(abc.ABC, Generic[ShapeT]):
 
     llmplan_api = 1
     name: str
+    core: ClassVar[Mapping[str, Any]] = {}
+    spellings: ClassVar[Mapping[str, str]] = {}
     dropouts: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
     streams_alone = True
@@ -86,6 +91,10 @@ class Architecture(abc.ABC, Generic[ShapeT]):
         Raises:
             SpecError: With all faults of the configuration, each with its key.
         """
+
+    def renamed(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration under our names."""
+        return {self.spellings.get(key, key): value for key, value in config.items()}
 
     @abc.abstractmethod
     def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:
@@ -106,6 +115,10 @@ class Architecture(abc.ABC, Generic[ShapeT]):
     def active_share(self, config: Mapping[str, Any]) -> Fraction:  # noqa: ARG002  mixtures of experts have a smaller one
         """Share of the experts that a router chooses among which a token goes through; 1 where there are none."""
         return Fraction(1)
+
+    def windows(self, config: Mapping[str, Any]) -> Windows:  # noqa: ARG002  a few architectures have some
+        """Which layers have a window."""
+        return "none"
 
     @abc.abstractmethod
     def embed(self, e: Emitter, s: ShapeT) -> Tensor:
@@ -155,19 +168,19 @@ class Reader:
 
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
-        value = self._config.get(key, default)
+        value = self._value(key, default)
         if not isinstance(value, bool):
             return self._fault(f"expected true or false, got {value!r} @ {key}", default)
         return value
 
-    def choice(self, key: str, choices: Sequence[str], default: str) -> str:
+    def choice(self, key: str, choices: Sequence[_W], default: _W) -> _W:
         """One of a few words."""
-        value = self._config.get(key, default)
+        value = self._value(key, default)
         if value not in choices:
             close = nearest(str(value), choices)
             hint = f"; did you mean {close!r}?" if close else ""
             return self._fault(f"expected one of {', '.join(choices)}, got {value!r}{hint} @ {key}", default)
-        return str(value)
+        return choices[choices.index(value)]
 
     def must(self, key: str, holds: object, message: str) -> None:
         """Note a fault unless it *holds*."""
@@ -184,7 +197,7 @@ class Reader:
         if self._faults:
             raise SpecError(self._where, tuple(self._faults))
 
-    def _value(self, key: str, default: int | None) -> Any:  # noqa: ANN401  whatever the file holds
+    def _value(self, key: str, default: object) -> Any:  # noqa: ANN401  whatever the file holds
         value = self._config.get(key)
         if value is None and default is None:
             self._fault(f"required field missing @ {key}", None)

@@ -6,12 +6,12 @@ how it norms. What no default fits it overrides: a block is a few lines.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
 
 from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned, wide
-from llmplan.program.emit import Emitter, Function, Heads
+from llmplan.program.emit import FUNCTIONS, Emitter, Function, Heads, Rotation, Windows
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number
 
@@ -35,8 +35,9 @@ class DecoderShape(Shape):
         attention_bias, output_bias, mlp_bias: Whether queries, keys and values have biases; the attention's output; the
             feed-forward half.
         function: The activation.
-        attention_dropout, hidden_dropout: Shares that are dropped of attention's probabilities; of the embedding and of what
-            each half adds to the stream.
+        attention_dropout, hidden_dropout, embedding_dropout: Shares that are dropped of attention's probabilities; of what
+            each half adds to the stream; of the embedding.
+        softcap, logit_softcap: Whether a hyperbolic tangent caps attention's scores; the logits.
     """
 
     num_attention_heads: Number
@@ -57,6 +58,9 @@ class DecoderShape(Shape):
     function: Function
     attention_dropout: float = 0.0
     hidden_dropout: float = 0.0
+    embedding_dropout: float = 0.0
+    softcap: bool = False
+    logit_softcap: bool = False
 
     def heads(self, *, windowed: bool = False) -> Heads:
         """The heads of a layer's attention."""
@@ -67,9 +71,21 @@ class DecoderShape(Shape):
             aligned=self.aligned,
             aligned_to_four=self.aligned_to_four,
             wide=self.wide,
+            softcap=self.softcap,
             dropout=self.attention_dropout,
             window=self.window if windowed else None,
         )
+
+
+OwnT = TypeVar("OwnT", bound=DecoderShape)
+
+
+def own(kind: type[OwnT], s: DecoderShape) -> OwnT:
+    """The shape as the family's own *kind*, which its architecture made it."""
+    if not isinstance(s, kind):
+        msg = f"expected a {kind.__name__}, got a {type(s).__name__}"
+        raise TypeError(msg)
+    return s
 
 
 class Decoder(Architecture[DecoderShape]):
@@ -80,21 +96,36 @@ class Decoder(Architecture[DecoderShape]):
         shape_class: What holds its numbers.
         defaults: What its configuration class assumes where config.json says nothing.
         functions: Activations that it is known with.
+        function_key, hidden_dropout_key, embedding_dropout_key, attention_dropout_key: What its configuration calls them.
         norm_kind: Of its norms.
+        norm_weighted: Whether they have weights.
         norm_offset: Whether one is added to the weights of its norms.
-        norm_wide: Whether their product with the weights is in FP32.
+        norm_wide: Whether a norm is made in FP32 to the end, the product with its weights included.
         qk_norm: Whether queries and keys are normed, head by head.
+        gated: Whether the feed-forward half has a gate beside its activation's matrix.
+        head_bias: Whether the head has a bias.
+        scaled_embedding, scaled_logits: Whether the embedding's rows and the logits are multiplied by a number.
+        rotation: How queries and keys are rotated.
     """
 
     cut: tuple[str, ...] = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
     defaults: ClassVar[Mapping[str, Any]] = {}
     shape_class: ClassVar[type[DecoderShape]] = DecoderShape
-    functions: ClassVar[tuple[Function, ...]] = ("silu", "gelu", "gelu_pytorch_tanh", "gelu_new", "relu", "relu2")
+    functions: ClassVar[tuple[Function, ...]] = ("silu", *FUNCTIONS)
     function_key: ClassVar[str] = "hidden_act"
+    attention_dropout_key: ClassVar[str] = "attention_dropout"
+    hidden_dropout_key: ClassVar[str | None] = None
+    embedding_dropout_key: ClassVar[str | None] = None
     norm_kind: ClassVar[Literal["rms", "layer"]] = "rms"
+    norm_weighted: ClassVar[bool] = True
     norm_offset: ClassVar[bool] = False
     norm_wide: ClassVar[bool] = False
     qk_norm: ClassVar[bool] = False
+    gated: ClassVar[bool] = True
+    head_bias: ClassVar[bool] = False
+    scaled_embedding: ClassVar[bool] = False
+    scaled_logits: ClassVar[bool] = False
+    rotation: ClassVar[Rotation] = Rotation()
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -107,13 +138,13 @@ class Decoder(Architecture[DecoderShape]):
         return found
 
     def completed(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration with what its class assumes; a null is nothing said."""
-        return {**self.defaults, **{k: v for k, v in config.items() if v is not None}}
+        """The configuration under our names, with what its class assumes where it says nothing."""
+        return {**self.defaults, **self.renamed(config)}
 
     def _numbers(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         width, heads = read.count("hidden_size"), read.count("num_attention_heads")
         kv_heads = read.count("num_key_value_heads", heads)
-        if "head_dim" not in config:
+        if config.get("head_dim") is None:
             read.must("num_attention_heads", width % heads == 0, f"{heads} heads do not divide hidden_size {width}")
         read.must("num_key_value_heads", heads % kv_heads == 0, f"{kv_heads} do not divide {heads} query heads")
         head_dim = read.count("head_dim", max(width // heads, 1))
@@ -139,10 +170,10 @@ class Decoder(Architecture[DecoderShape]):
     def _rotary_dim(self, config: Mapping[str, Any], head_dim: int) -> int:
         """Columns of a head that are rotated: a share of them, which newer configurations keep beside the base."""
         parameters = config.get("rope_parameters") or {}
-        share = parameters.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0))
-        return int(head_dim * share) if isinstance(share, (int, float)) else head_dim
+        share = parameters.get("partial_rotary_factor", config.get("partial_rotary_factor"))
+        return int(head_dim * share) if isinstance(share, (int, float)) and not isinstance(share, bool) else head_dim
 
-    def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002  families look at it
+    def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         bias = read.flag("attention_bias", default=False)
         return {
             "tied": read.flag("tie_word_embeddings", default=False),
@@ -150,8 +181,11 @@ class Decoder(Architecture[DecoderShape]):
             "output_bias": bias,
             "mlp_bias": read.flag("mlp_bias", default=False),
             "function": read.choice(self.function_key, self.functions, self.functions[0]),
-            "attention_dropout": read.rate("attention_dropout"),
-            "hidden_dropout": read.rate("hidden_dropout"),
+            "attention_dropout": read.rate(self.attention_dropout_key),
+            "hidden_dropout": read.rate(self.hidden_dropout_key) if self.hidden_dropout_key else 0.0,
+            "embedding_dropout": read.rate(self.embedding_dropout_key) if self.embedding_dropout_key else 0.0,
+            "softcap": config.get("attn_logit_softcapping") is not None,
+            "logit_softcap": config.get("final_logit_softcapping") is not None,
         }
 
     def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:
@@ -173,6 +207,11 @@ class Decoder(Architecture[DecoderShape]):
         window = self.completed(config).get("sliding_window")
         return int(window) if isinstance(window, (int, float)) and not isinstance(window, bool) else None
 
+    def windows(self, config: Mapping[str, Any]) -> Windows:
+        """Which layers have a window."""
+        having = {bool(w) for w in self.windowed(self.completed(config))} if self.window(config) is not None else {False}
+        return "some" if len(having) > 1 else "all" if having == {True} else "none"
+
     def sequence_length(self, config: Mapping[str, Any]) -> int:
         """``max_position_embeddings``."""
         return Reader(self.completed(config), self.name).count("max_position_embeddings", 2048)
@@ -180,22 +219,37 @@ class Decoder(Architecture[DecoderShape]):
     # -- saying -----------------------------------------------------------------------------------------------------
 
     def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
-        """Tokens' rows."""
-        x = e.embedding(e.token_table(s))
+        """Tokens' rows, scaled where the family does so, some elements dropped."""
+        x = e.embedding(e.token_table(s), scaled=self.scaled_embedding)
         e.rotary_table(s.rotary_dim)
-        return x
+        return e.dropout(x, s.embedding_dropout)
 
     def block(self, e: Emitter, s: DecoderShape, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401  whether it has a window
         """Attention and feed-forward, each after a norm and added to the stream."""
         with e.region("block"):
             with e.region("attention"):
                 a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=layer)
+                a = self.added(e, s, a)
             x = e.plus(x, a)
-            return e.plus(x, self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm")))
+            m = self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm"))
+            return e.plus(x, self.added(e, s, m))
+
+    def side_by_side(self, e: Emitter, s: DecoderShape, x: Tensor, *, windowed: bool) -> Tensor:
+        """Attention and feed-forward of the same norm, both added to the stream."""
+        with e.region("block"):
+            with e.region("attention"):
+                h = self.norm(e, x, "input_layernorm")
+                a = self.added(e, s, self.attention(e, s, h, windowed=windowed))
+            m = self.added(e, s, self.feed_forward(e, s, h))
+            return e.plus(e.plus(a, m), x)
+
+    def added(self, e: Emitter, s: DecoderShape, x: Tensor) -> Tensor:
+        """What a half adds to the stream, some elements dropped."""
+        return e.dropout(x, s.hidden_dropout)
 
     def norm(self, e: Emitter, x: Tensor, name: str) -> Tensor:
         """The family's norm."""
-        return e.norm(x, self.norm_kind, weighted=True, name=name, offset=self.norm_offset, wide=self.norm_wide)
+        return e.norm(x, self.norm_kind, weighted=self.norm_weighted, name=name, offset=self.norm_offset, wide=self.norm_wide)
 
     def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:
         """Queries, keys and values of their own matrices, rotated, and the output's matrix."""
@@ -207,20 +261,31 @@ class Decoder(Architecture[DecoderShape]):
         if self.qk_norm:
             k = self._head_norm(e, k, kv_heads, "k_norm")
         v = e.linear(h, kv_heads * s.head_dim, name="v_proj", bias=bias, split="column", joined="qkv")
-        q, k = self.rotated(e, s, q, k)
+        q, k = self.rotated(e, s, q, k, windowed=windowed)
         a = e.attention(q, k, v, s.heads(windowed=windowed))
         return e.linear(a, s.hidden_size, name="o_proj", bias=s.output_bias, split="row")
 
-    def rotated(self, e: Emitter, s: DecoderShape, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+    def rotated(self, e: Emitter, s: DecoderShape, q: Tensor, k: Tensor, *, windowed: bool = False) -> tuple[Tensor, Tensor]:
         """Queries and keys with their positions."""
-        columns = s.rotary_dim if s.partial else None
-        return e.rotary(q, s.num_attention_heads, columns=columns), e.rotary(k, s.num_key_value_heads, columns=columns)
+        rotation = self.rotation_of(windowed=windowed)
+        columns = s.rotary_dim if s.partial or rotation.cut else None
+        return (
+            e.rotary(q, s.num_attention_heads, columns=columns, rotation=rotation),
+            e.rotary(k, s.num_key_value_heads, columns=columns, rotation=rotation),
+        )
+
+    def rotation_of(self, *, windowed: bool) -> Rotation:  # noqa: ARG002  a few families have several
+        """How a layer's queries and keys are rotated."""
+        return self.rotation
 
     def _head_norm(self, e: Emitter, x: Tensor, heads: Number, name: str) -> Tensor:
         return e.head_norm(x, heads, weighted=True, name=name, offset=self.norm_offset, wide=self.norm_wide)
 
     def feed_forward(self, e: Emitter, s: DecoderShape, h: Tensor) -> Tensor:
-        """A gate, its activation times a second projection, and the way down (GLU variants, arXiv 2002.05202)."""
+        """Up, activation and down; or a gate, whose activation times a second projection goes down (arXiv 2002.05202)."""
+        if not self.gated:
+            up = e.linear(h, s.intermediate_size, name="up_proj", bias=s.mlp_bias, split="column")
+            return e.linear(e.activation(up, s.function), s.hidden_size, name="down_proj", bias=s.mlp_bias, split="row")
         gate = e.linear(h, s.intermediate_size, name="gate_proj", bias=s.mlp_bias, split="column", joined="gate")
         gate = e.activation(gate, s.function)
         up = e.linear(h, s.intermediate_size, name="up_proj", bias=s.mlp_bias, split="column", joined="gate")
@@ -229,4 +294,6 @@ class Decoder(Architecture[DecoderShape]):
     def head(self, e: Emitter, s: DecoderShape, x: Tensor) -> None:
         """A norm, and logits by the embedding's table or a head of their own."""
         x = self.norm(e, x, "norm")
-        e.loss(x, e.head_weight(s, tied=s.tied), softcap=False)
+        head = e.head_weight(s, tied=s.tied)
+        bias = e.weight(1.0, s.vocab_size, role="bias", name="head.bias") if self.head_bias else None
+        e.loss(x, head, softcap=s.logit_softcap, bias=bias, scaled=self.scaled_logits)

@@ -2,9 +2,7 @@
 
 from typing import Any, ClassVar
 
-from llmplan.architectures.decoder import Decoder, DecoderShape
-from llmplan.program.emit import Emitter
-from llmplan.program.op import Tensor
+from llmplan.architectures.decoder import Decoder
 
 
 class Gemma(Decoder):
@@ -12,6 +10,13 @@ class Gemma(Decoder):
 
     name = "gemma"
     dropouts = ("attention_dropout",)
+    core: ClassVar[dict[str, Any]] = {
+        "vocab_size": 256000,
+        "hidden_size": 3072,
+        "intermediate_size": 24576,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 16,
+    }
     functions = ("gelu_pytorch_tanh", "gelu", "silu")
     norm_offset = True
     norm_wide = True
@@ -22,12 +27,7 @@ class Gemma(Decoder):
         "tie_word_embeddings": True,
         "hidden_act": "gelu_pytorch_tanh",
     }
-
-    def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
-        """Tokens' rows, times the root of the width."""
-        x = e.embedding(e.token_table(s))
-        e.rotary_table(s.rotary_dim)
-        return e.scale(x)
+    scaled_embedding = True
 
 
 GEMMA = Gemma()

@@ -1,7 +1,7 @@
 """GPT-2: learned positions, layer norms with biases, one matrix for queries, keys and values, GELU, a tied head."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import attrs
 
@@ -54,6 +54,7 @@ class Gpt2Shape(Shape):
             aligned=self.aligned,
             aligned_to_four=self.aligned_to_four,
             wide=self.wide,
+            narrow_softmax=True,
             dropout=self.attn_pdrop,
         )
 
@@ -69,12 +70,19 @@ class Gpt2(Architecture[Gpt2Shape]):
     """
 
     name = "gpt2"
+    spellings: ClassVar[dict[str, str]] = {
+        "hidden_size": "n_embd",
+        "num_attention_heads": "n_head",
+        "num_hidden_layers": "n_layer",
+        "max_position_embeddings": "n_positions",
+    }
+    core: ClassVar[dict[str, Any]] = {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12}
     dropouts = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
     cut = ("num_attention_heads", "intermediate_size")
 
     def shape(self, config: Mapping[str, Any]) -> Gpt2Shape:
         """Read ``n_embd``, ``n_head``, ``n_inner``, ``n_positions``, ``vocab_size``, ``tie_word_embeddings``."""
-        read = Reader(config, self.name)
+        read = Reader(self.renamed(config), self.name)
         width, heads = read.count("n_embd"), read.count("n_head")
         read.must("n_head", width % heads == 0, f"{heads} heads do not divide n_embd {width}")
         read.count("n_layer")
@@ -89,7 +97,7 @@ class Gpt2(Architecture[Gpt2Shape]):
             aligned_to_four=aligned(width / heads, 4),
             wide=wide(width / heads),
             tied=read.flag("tie_word_embeddings", default=True),
-            function=cast("Function", read.choice("activation_function", _FUNCTIONS, "gelu_new")),
+            function=read.choice("activation_function", _FUNCTIONS, "gelu_new"),
             embd_pdrop=read.rate("embd_pdrop", 0.1),
             attn_pdrop=read.rate("attn_pdrop", 0.1),
             resid_pdrop=read.rate("resid_pdrop", 0.1),
@@ -99,11 +107,11 @@ class Gpt2(Architecture[Gpt2Shape]):
 
     def layers(self, config: Mapping[str, Any]) -> Sequence[Hashable]:
         """All alike."""
-        return ["layer"] * Reader(config, self.name).count("n_layer")
+        return ["layer"] * Reader(self.renamed(config), self.name).count("n_layer")
 
     def sequence_length(self, config: Mapping[str, Any]) -> int:
         """As many tokens as there are positions."""
-        return Reader(config, self.name).count("n_positions", 1024)
+        return Reader(self.renamed(config), self.name).count("n_positions", 1024)
 
     def position_limit(self, config: Mapping[str, Any]) -> int | None:
         """As many tokens as there are positions."""

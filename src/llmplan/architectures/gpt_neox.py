@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from llmplan.architectures.architecture import Reader
 from llmplan.architectures.decoder import Decoder, DecoderShape
-from llmplan.program.emit import Emitter
+from llmplan.program.emit import Emitter, Rotation
 from llmplan.program.op import Tensor
 
 
@@ -14,8 +14,19 @@ class GptNeox(Decoder):
 
     name = "gpt_neox"
     dropouts = ("attention_dropout", "hidden_dropout")
+    core: ClassVar[dict[str, Any]] = {
+        "vocab_size": 50432,
+        "hidden_size": 6144,
+        "intermediate_size": 24576,
+        "num_hidden_layers": 44,
+        "num_attention_heads": 64,
+    }
     functions = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu")
     norm_kind = "layer"
+    gated = False
+    hidden_dropout_key = "hidden_dropout"
+    embedding_dropout_key = "hidden_dropout"
+    rotation = Rotation(cut=True)
     defaults: ClassVar[dict[str, Any]] = {
         "max_position_embeddings": 2048,
         "use_parallel_residual": True,
@@ -24,8 +35,7 @@ class GptNeox(Decoder):
     }
 
     def _rotary_dim(self, config: Mapping[str, Any], head_dim: int) -> int:
-        share = (config.get("rope_parameters") or {}).get("partial_rotary_factor", config["rotary_pct"])
-        return int(head_dim * share) if isinstance(share, (int, float)) else head_dim
+        return super()._rotary_dim({"partial_rotary_factor": config["rotary_pct"], **config}, head_dim)
 
     def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         return super()._choices(read, config) | {"mlp_bias": True}
@@ -35,10 +45,6 @@ class GptNeox(Decoder):
         config = self.completed(config)
         read = Reader(config, self.name)
         return [read.flag("use_parallel_residual", default=True)] * read.count("num_hidden_layers")
-
-    def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
-        """Tokens' rows, some elements dropped."""
-        return e.dropout(super().embed(e, s), s.hidden_dropout)
 
     def block(self, e: Emitter, s: DecoderShape, x: Tensor, layer: Any) -> Tensor:  # noqa: ANN401  whether side by side
         """Both halves normed on their own and added to the stream, side by side or one after the other."""
@@ -59,11 +65,6 @@ class GptNeox(Decoder):
         q, k = self.rotated(e, s, q, k)
         a = e.attention(q, k, v, s.heads())
         return e.linear(a, s.hidden_size, name="dense", bias=s.output_bias, split="row")
-
-    def feed_forward(self, e: Emitter, s: DecoderShape, h: Tensor) -> Tensor:
-        """Up, activation, down."""
-        h = e.activation(e.linear(h, s.intermediate_size, name="dense_h_to_4h", bias=True, split="column"), s.function)
-        return e.linear(h, s.hidden_size, name="dense_4h_to_h", bias=True, split="row")
 
 
 GPT_NEOX = GptNeox()

@@ -1,5 +1,7 @@
 """Llama: rotary positions, RMS norms, grouped query heads, SwiGLU, a head of its own or the embedding's table."""
 
+from typing import Any, ClassVar
+
 from llmplan.architectures.decoder import Decoder
 
 
@@ -16,6 +18,14 @@ class Llama(Decoder):
 
     name = "llama"
     dropouts = ("attention_dropout",)
+    core: ClassVar[dict[str, Any]] = {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    }
+    defaults: ClassVar[dict[str, Any]] = {"max_position_embeddings": 2048}
 
 
 LLAMA = Llama()

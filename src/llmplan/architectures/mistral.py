@@ -10,19 +10,19 @@ class Mistral(Decoder):
 
     name = "mistral"
     dropouts = ("attention_dropout",)
+    core: ClassVar[dict[str, Any]] = {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    }
     defaults: ClassVar[dict[str, Any]] = {
         "num_key_value_heads": 8,
         "max_position_embeddings": 131072,
         "sliding_window": 4096,
         "tie_word_embeddings": False,
     }
-
-    def completed(self, config: Any) -> dict[str, Any]:  # noqa: ANN401  a mapping
-        """A window that is null is none, though the class has a default."""
-        found = super().completed(config)
-        if "sliding_window" in config and config["sliding_window"] is None:
-            found.pop("sliding_window", None)
-        return found
 
 
 MISTRAL = Mistral()

@@ -12,6 +12,13 @@ class Qwen2(Decoder):
 
     name = "qwen2"
     dropouts = ("attention_dropout",)
+    core: ClassVar[dict[str, Any]] = {
+        "vocab_size": 151936,
+        "hidden_size": 4096,
+        "intermediate_size": 22016,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    }
     defaults: ClassVar[dict[str, Any]] = {
         "num_key_value_heads": 32,
         "max_position_embeddings": 32768,

@@ -216,6 +216,7 @@ def _job(case: Case) -> Job:
         window_binds=_window_binds(case),
         fused_loss=case.training.loss == "fused",
         share=_share(case),
+        windows=case.architecture.windows(case.model.config),
     )
 
 
@@ -229,9 +230,9 @@ def _share(case: Case) -> Share:
 
 
 def _window_binds(case: Case) -> bool:
-    """Whether a sequence is longer than the model's window, so that the window hides something."""
+    """Whether a sequence is at least as long as the model's window."""
     window = case.architecture.window(case.model.config)
-    return window is not None and case.sequence_length > window
+    return window is not None and case.sequence_length >= window
 
 
 def _rule(case: Case) -> Rule:

@@ -10,7 +10,7 @@ around a function (:mod:`llmplan.program.layer`).
 import abc
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import attrs
 
@@ -35,8 +35,24 @@ Function = Literal[
     "gelu", "gelu_pytorch_tanh", "gelu_new", "gelu_fast", "quick_gelu", "silu", "relu", "relu2", "sigmoid", "softplus"
 ]
 
+#: Those of a feed-forward half.
+FUNCTIONS: Final[tuple[Function, ...]] = (
+    "gelu",
+    "gelu_pytorch_tanh",
+    "gelu_new",
+    "gelu_fast",
+    "quick_gelu",
+    "silu",
+    "relu",
+    "relu2",
+)
+
 #: Where the casts between the weights' format and the compute format happen.
 Casts = Literal["none", "autocast", "at-use", "master-copy"]
+
+
+#: Which layers of a model have a window.
+Windows = Literal["none", "some", "all"]
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +72,8 @@ class Job:
         fused_loss: Whether one kernel writes the logits' gradient over them.
         adapters_only: Whether all but the adapters is frozen.
         single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
-        window_binds: Whether a sequence is longer than the model's window, so that the window hides something.
+        window_binds: Whether a sequence is at least as long as the model's window.
+        windows: Which layers have a window.
         share: What of it this rank does.
     """
 
@@ -72,6 +89,7 @@ class Job:
     adapters_only: bool = False
     single_sequence: bool = False
     window_binds: bool = False
+    windows: Windows = "none"
     share: Share = WHOLE
 
     @property
@@ -95,6 +113,7 @@ class Heads:
         wide: Whether a head has more than 256 columns.
         masked: Whether a tensor says which pairs count or what is added to their scores, beside causality.
         softcap: Whether a hyperbolic tangent caps the scores.
+        narrow_softmax: Whether shares are made of scores in their own format, where a framework's script widens them.
         dropout: Share of the probabilities that is dropped in training.
     """
 
@@ -108,7 +127,33 @@ class Heads:
     wide: bool = False
     masked: bool = False
     softcap: bool = False
+    narrow_softmax: bool = False
     dropout: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Rotation:
+    """
+    How rotary positions are written.
+
+    Attributes:
+        table: Which pair of tables, where a model has several.
+        doubled: Whether tables have a column for two neighbouring ones that are turned together, before heads are put in
+            front of tokens; otherwise columns of either half are.
+        cut: Whether columns are cut off and put back beside the rotated ones even where there are none.
+        narrowed: Whether tables are in FP32 and the result is brought back to the format that came in.
+        widened: Whether what comes in is made FP32 first.
+    """
+
+    table: str = ""
+    doubled: bool = False
+    cut: bool = False
+    narrowed: bool = False
+    widened: bool = False
+
+
+#: As most models have it.
+ROTATION: Final = Rotation()
 
 
 class HasTable(Protocol):
@@ -272,16 +317,31 @@ class Emitter(abc.ABC):
         """The batch as it lies on the device."""
 
     @abc.abstractmethod
-    def embedding(self, table: Tensor) -> Tensor:
-        """The rows of *table* that the tokens name."""
+    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
+        """The rows of *table* that the tokens name, multiplied by a number where they are *scaled*."""
 
     @abc.abstractmethod
-    def positions(self, table: Tensor) -> Tensor:
-        """The rows of *table* for each position: one sequence long."""
+    def positions(self, table: Tensor, *, counted: bool = False) -> Tensor:
+        """The rows of *table* for each position: one sequence long, or of each sequence where positions are *counted* in it."""
 
     @abc.abstractmethod
-    def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
-        """The tables of cosines and sines, in *format* or that of the weights."""
+    def rotary_table(
+        self,
+        head_dim: Number,
+        format: str | None = None,  # noqa: A002  the field's word
+        *,
+        name: str = "",
+        positions: Number | None = None,
+    ) -> None:
+        """
+        The tables of cosines and sines.
+
+        Args:
+            head_dim: Columns of a head that are rotated.
+            format: Of the tables, where it is not that of the weights.
+            name: Of this pair, where a model has several.
+            positions: How many positions the tables stand for all the time; None: those of a sequence.
+        """
 
     @abc.abstractmethod
     def norm(
@@ -399,7 +459,19 @@ class Emitter(abc.ABC):
         """The first columns, of all tokens or of all but each sequence's first."""
 
     @abc.abstractmethod
-    def rotary(self, x: Tensor, heads: Number, *, columns: Number | None = None, negated_sines: bool = False) -> Tensor:
+    def columns(self, x: Tensor, cols: Number) -> Tensor:
+        """So many of the columns: a slice of its own."""
+
+    @abc.abstractmethod
+    def rotary(
+        self,
+        x: Tensor,
+        heads: Number,
+        *,
+        columns: Number | None = None,
+        negated_sines: bool = False,
+        rotation: Rotation = ROTATION,
+    ) -> Tensor:
         """
         Rotary position embedding.
 
@@ -408,7 +480,16 @@ class Emitter(abc.ABC):
             heads: How many heads its columns are.
             columns: How many columns of each head are rotated, the first ones; None: all.
             negated_sines: Whether the script multiplies by minus the table of sines.
+            rotation: How it is written.
         """
+
+    @abc.abstractmethod
+    def scaled_by_position(self, x: Tensor, heads: Number) -> Tensor:
+        """A product with a number for each position of a sequence."""
+
+    @abc.abstractmethod
+    def clipped(self, x: Tensor) -> Tensor:
+        """*x* with each element brought into a range, in place."""
 
     @abc.abstractmethod
     def scaled_by(self, x: Tensor, factor: Tensor) -> Tensor:
@@ -479,5 +560,14 @@ class Emitter(abc.ABC):
         """A product; *broadcast* where b is smaller."""
 
     @abc.abstractmethod
-    def loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> None:
-        """Logits by the *head* and the cross-entropy of the next token."""
+    def loss(self, x: Tensor, head: Tensor, *, softcap: bool, bias: Tensor | None = None, scaled: bool = False) -> None:
+        """
+        Logits by the *head* and the cross-entropy of the next token.
+
+        Args:
+            x: What the head reads.
+            head: Its weight.
+            softcap: Whether a hyperbolic tangent caps the logits.
+            bias: Its bias, if it has one.
+            scaled: Whether the logits are multiplied by a number.
+        """

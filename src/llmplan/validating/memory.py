@@ -143,7 +143,7 @@ def _model(inputs: Mapping[str, Any]) -> Model:
         model: Model = resolve("model", f"nanochat-2025-d{given['nanochat']}")
         return model.evolve(config=dict(model.config) | {"vocab_size": given.get("vocab", model["vocab_size"])})
     if "hf" in given:
-        return Model(name=_said(given["hf"]), architecture=_architecture(given["hf"]), config=given["config"], source=_SOURCE)
+        return _of_transformers(given["hf"], given["config"])
     if given.get("dropout") and given.get("family") != "gpt2":
         raise UnsupportedError("dropout of the residual stream", "only GPT-2's configuration has it")
     write = {"gpt2": _gpt2, "llama": _llama}.get(given.get("family", ""))
@@ -151,6 +151,13 @@ def _model(inputs: Mapping[str, Any]) -> Model:
         raise UnsupportedError(f"the model {dict(given)}", "modelled are nanochat, gpt2 and llama in plain PyTorch")
     family = given["family"]
     return Model(name=family, architecture=family, config=write(given, inputs["seq"]), source=_SOURCE)
+
+
+def _of_transformers(name: object, config: Mapping[str, Any]) -> Model:
+    """A model by the name of its configuration class, which has a default for whatever is left out."""
+    architecture = _architecture(name)
+    found = architectures[architecture]
+    return Model(name=_said(name), architecture=architecture, config={**found.core, **found.renamed(config)}, source=_SOURCE)
 
 
 def _architecture(name: object) -> str:

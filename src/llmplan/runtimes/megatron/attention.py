@@ -3,7 +3,7 @@
 import attrs
 
 from llmplan.errors import UnsupportedError
-from llmplan.program.emit import Heads
+from llmplan.program.emit import ROTATION, Heads, Rotation
 from llmplan.program.kernel import Attention, Collective, Pointwise
 from llmplan.program.op import ELEMENT_BYTES, Op, Tensor
 from llmplan.program.size import Number
@@ -13,9 +13,17 @@ from llmplan.runtimes.megatron.products import MegatronProducts
 class MegatronAttention(MegatronProducts):
     """``TEDotProductAttention`` and the fused rotary embedding."""
 
-    def rotary(self, x: Tensor, heads: Number, *, columns: Number | None = None, negated_sines: bool = False) -> Tensor:
+    def rotary(
+        self,
+        x: Tensor,
+        heads: Number,
+        *,
+        columns: Number | None = None,
+        negated_sines: bool = False,
+        rotation: Rotation = ROTATION,
+    ) -> Tensor:
         """One kernel, which keeps nothing but the angles that are there anyway."""
-        del heads, columns, negated_sines
+        del heads, columns, negated_sines, rotation
         y = Tensor(x.rows, x.cols, x.format, label="rotary")
         kernel = [Pointwise(read=x.bytes, written=x.bytes)]
         self.write(Op("rotary", [x], [y], gradients=[(x, "new")], forward=kernel, backward=kernel))

@@ -9,14 +9,16 @@ from llmplan.runtimes.megatron.products import MegatronProducts
 class MegatronLoss(MegatronProducts):
     """``ColumnParallelLinear`` as output layer, and ``VocabParallelCrossEntropy`` or Transformer Engine's."""
 
-    def loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> None:
+    def loss(self, x: Tensor, head: Tensor, *, softcap: bool, bias: Tensor | None = None, scaled: bool = False) -> None:
         """
         Logits of this rank's words, and their cross-entropy. Transformer Engine's writes the gradient over the logits
         while it runs forward; Megatron's own makes the shares of all words in FP32 and writes their gradient over them.
 
         Raises:
-            UnsupportedError: The loss is computed in pieces, or of capped logits.
+            UnsupportedError: The loss is computed in pieces, or of logits that are capped, scaled or have a bias.
         """
+        if bias is not None or scaled:
+            raise UnsupportedError("logits with a bias or a scale in Megatron-LM", "its models have neither")
         if self.job.loss_chunks > 1 or softcap:
             raise UnsupportedError("a loss in pieces or of capped logits in Megatron-LM", "its cross-entropy takes whole logits")
         if self.job.share.sequence:

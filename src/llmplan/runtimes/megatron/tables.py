@@ -38,18 +38,26 @@ class MegatronTables(MegatronProducts, Tables):
         self.constant("gradient that was sent back", x.bytes)
         return x
 
-    def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
+    def rotary_table(
+        self,
+        head_dim: Number,
+        format: str | None = None,  # noqa: A002  the field's word
+        *,
+        name: str = "",
+        positions: Number | None = None,
+    ) -> None:
         """Angles of this rank's positions, in FP32."""
+        del name, positions
         self._rotary_format, self._rotary_width = format or self.job.weights, head_dim
         self.constant("angles", 4.0 * self.job.sequence_length / self.job.share.context * head_dim)
 
-    def embedding(self, table: Tensor) -> Tensor:
+    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
         """
         Rows of the words that this rank has and zeros for others, summed over the ranks, or scattered among them where
         the sequence is cut too.
         """
         share = self.job.share
-        rows = super().embedding(table)
+        rows = super().embedding(table, scaled=scaled)
         if not share.cuts_matrices:
             return rows
         ids = Tensor(rows.rows, 1.0, "int64", label="ids of this rank's words", needs_gradient=False)
@@ -82,7 +90,7 @@ class MegatronTables(MegatronProducts, Tables):
         )
         return y
 
-    def positions(self, table: Tensor) -> Tensor:
+    def positions(self, table: Tensor, *, counted: bool = False) -> Tensor:
         """
         Rows for each position.
 
@@ -93,4 +101,4 @@ class MegatronTables(MegatronProducts, Tables):
             raise UnsupportedError(
                 "sequence parallelism with learned positions", "where Megatron-LM cuts their sum is not modelled"
             )
-        return super().positions(table)
+        return super().positions(table, counted=counted)

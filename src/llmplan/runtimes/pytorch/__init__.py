@@ -18,5 +18,5 @@ from llmplan.runtimes.pytorch.views import Views
 __all__ = ["PyTorch"]
 
 
-class PyTorch(Attentions, GroupedExperts, LatentVerbs, Loss, Views, Norms, Products, Tables):
+class PyTorch(Attentions, GroupedExperts, LatentVerbs, Loss, Tables, Views, Norms, Products):
     """The verbs in eager PyTorch."""

@@ -91,15 +91,19 @@ class Attentions(Scores):
         return self._fused_attention(q, k, v, heads, workspaces, sum_rows=rows, bias=bias)
 
     def _bias(self, format: str) -> Tensor:  # noqa: A002  the field's word
-        """What a boolean mask of one sequence becomes at each call: a bias whose rows are padded to eight elements."""
-        length = self.job.sequence_length
+        """What a boolean mask becomes at each call: a bias whose rows are padded to eight elements."""
+        rows, length = self._mask_rows(), self.job.sequence_length
         padded = ceil(length / 8.0) * 8.0
-        bias = Tensor(length, length, format, label="attention bias", needs_gradient=False)
+        bias = Tensor(rows, length, format, label="attention bias", needs_gradient=False)
         bias.storage = Storage(where(padded > length, bias.bytes, 0.0), "attention bias")  # itself kept where none is added
         self.write(Op("where", [], [bias]))
-        kept = Tensor(length, padded, format, label="attention bias", needs_gradient=False)
-        self.write(Op("pad", [bias], [kept]))
+        kept = Tensor(rows, padded, format, label="attention bias", needs_gradient=False)
+        self.write(Op("pad", [bias], [kept], workspace=rows * length))
         return kept
+
+    def _mask_rows(self) -> Number:
+        """Rows of a mask: those of one sequence."""
+        return self.job.sequence_length
 
     def _fused_attention(
         self,

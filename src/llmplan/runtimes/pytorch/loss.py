@@ -1,22 +1,35 @@
 """The head and the cross-entropy, at once or in pieces."""
 
+import attrs
+
 from llmplan.program.op import Op, Tensor
 from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """What logits are made with; all as of :meth:`llmplan.program.emit.Emitter.loss`."""
+
+    head: Tensor
+    bias: Tensor | None
+    softcap: bool
+    scaled: bool
 
 
 class Loss(PointwiseVerbs):
     """The head and the cross-entropy, at once or in pieces."""
 
-    def loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> None:
+    def loss(self, x: Tensor, head: Tensor, *, softcap: bool, bias: Tensor | None = None, scaled: bool = False) -> None:
         """
         ``F.cross_entropy`` on FP32 logits, at once or in pieces that are recomputed.
 
         The script's variables hold the final norm's output, and ``logits`` until it is bound to their capped form.
         """
         x.storage.to_the_end = True
+        ending = Ending(head=head, bias=bias, softcap=softcap, scaled=scaled)
         pieces = self.job.loss_chunks
         if pieces == 1:
-            self._losses.append(self._piece_of_loss(x, head, softcap=softcap))
+            self._losses.append(self._piece_of_loss(x, ending))
             return
         shares = [
             Tensor(x.rows / pieces, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient) for _ in range(pieces)
@@ -24,11 +37,12 @@ class Loss(PointwiseVerbs):
         self.write(Op("split", [x], shares, gradients=[(x, "new")], forward=[]))
         for share in shares:
             with self.region("loss"):
-                self._losses.append(self._piece_of_loss(share, head, softcap=softcap))
+                self._losses.append(self._piece_of_loss(share, ending))
 
-    def _piece_of_loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> Tensor:
-        z = self.cast(self.product(x, head), "fp32")
-        if softcap:
+    def _piece_of_loss(self, x: Tensor, ending: Ending) -> Tensor:
+        z = self.product(x, ending.head, ending.bias)
+        z = self.cast(self.scale(z) if ending.scaled else z, "fp32")
+        if ending.softcap:
             capped = self._unary("tanh", self._unary("scale", z, keep="nothing"), keep="output")
             logits, z = z, self._unary("scale", capped, keep="nothing")
             self._last().inputs.append(logits)  # the name still holds the uncapped logits while these are made

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from llmplan.program.emit import ROTATION, Rotation
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number
 from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
@@ -30,12 +31,25 @@ class Views(PointwiseVerbs):
         self.write(Op("copy", [view], [y], gradients=[(view, "new")]))
         return y
 
-    def rotary(self, x: Tensor, heads: Number, *, columns: Number | None = None, negated_sines: bool = False) -> Tensor:
+    def columns(self, x: Tensor, cols: Number) -> Tensor:
+        """A slice of columns: as :meth:`first_columns`."""
+        return self.first_columns(x, cols)
+
+    def rotary(
+        self,
+        x: Tensor,
+        heads: Number,
+        *,
+        columns: Number | None = None,
+        negated_sines: bool = False,
+        rotation: Rotation = ROTATION,
+    ) -> Tensor:
         """
         Products with tables and a concatenation. Tables are there anyway, so that nothing is kept but sines that are
         negated anew at each use. Columns that are not rotated are put beside the others: the result is as large.
         """
         del heads, columns
+        given = x.format
         y = self._constant_product("rotary", x, self._rotary_format)
         if negated_sines:
             op = self._last()
@@ -44,4 +58,18 @@ class Views(PointwiseVerbs):
             )
             op.outputs.append(sines)
             op.keeps = [sines] if op.gradients else []
+        return self.cast(y, given) if rotation.narrowed else y
+
+    def scaled_by_position(self, x: Tensor, heads: Number) -> Tensor:
+        """A product with a number for each position, which is kept."""
+        del heads
+        factors = Tensor(self.job.sequence_length, 1.0, x.format, label="factors of positions", needs_gradient=False)
+        self.write(Op("positions", [], [factors]))
+        return self.times(x, factors, broadcast=True)
+
+    def clipped(self, x: Tensor) -> Tensor:
+        """``clamp_``: in place, so that its derivative keeps a copy of what it clipped."""
+        y = Tensor(x.rows, x.cols, x.format, storage=x.storage, needs_gradient=x.needs_gradient, heads_first=x.heads_first)
+        copy = Tensor(x.rows, x.cols, x.format, label="clipped", needs_gradient=False)
+        self.write(Op("clamp", [x], [y, copy], keeps=[copy], gradients=[(x, "new")]))
         return y

@@ -1,25 +1,27 @@
 """The head and ``ForCausalLMLoss``."""
 
 from llmplan.program.op import Op, Tensor
-from llmplan.runtimes.pytorch.loss import Loss
+from llmplan.runtimes.pytorch.loss import Ending, Loss
 
 
 class TransformersLoss(Loss):
     """The loss."""
 
-    def loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> None:
+    def loss(self, x: Tensor, head: Tensor, *, softcap: bool, bias: Tensor | None = None, scaled: bool = False) -> None:
         """The model's forward returns, and its variables let go; then the head and the loss."""
         self.write(Op("return", self._held, [], forward=[]))
         self._held = []
-        super().loss(x, head, softcap=softcap)
+        super().loss(x, head, softcap=softcap, bias=bias, scaled=scaled)
 
-    def _piece_of_loss(self, x: Tensor, head: Tensor, *, softcap: bool) -> Tensor:
+    def _piece_of_loss(self, x: Tensor, ending: Ending) -> Tensor:
         """
         Logits, capped in their own format; widened; labels shifted by one; the cross-entropy. The output object holds the
         logits.
         """
-        logits = self.product(x, head)
-        if softcap:
+        logits = self.product(x, ending.head, ending.bias)
+        if ending.scaled:
+            logits = self.scale(logits)
+        if ending.softcap:
             logits = self.scale(self._unary("tanh", self.scale(logits), keep="output"))
         logits.storage.to_the_end = True
         wide = self.cast(logits, "fp32")

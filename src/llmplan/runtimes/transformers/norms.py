@@ -24,7 +24,8 @@ class TransformersNorms(Norms, PointwiseVerbs):
     ) -> Tensor:
         """An RMS norm in elementary operations, or ``nn.LayerNorm``."""
         if kind == "layer":
-            return super().norm(x, kind, weighted=weighted, name=name, bias=bias)
+            normed = super().norm(self.cast(x, "fp32") if wide else x, kind, weighted=weighted, name=name, bias=bias)
+            return self.cast(normed, x.format) if wide else normed
         return self._written_out(x, x.rows, name if weighted else None, x.cols, offset=offset, wide=wide)
 
     def head_norm(

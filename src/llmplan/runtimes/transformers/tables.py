@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from llmplan.program.emit import Part
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number
-from llmplan.runtimes.pytorch.tables import Tables
+from llmplan.runtimes.pytorch.tables import SORTED_ABOVE, Tables
 
 
 class TransformersTables(Tables):
     """What lies on the device beside the weights."""
 
     def inputs(self) -> None:
-        """Token ids and labels; where scores are made in full, a mask of each sequence in the weights' format."""
+        """Token ids, labels and positions; masks where scores are made in full, or where a window may hide something."""
         for label in ("token ids", "labels"):
             self.constant(label, 8.0 * self.job.tokens)
         length = self.job.sequence_length
@@ -22,10 +22,12 @@ class TransformersTables(Tables):
         self.remember("positions", positions)
         self._until_the_head(positions)
         if self.job.attention == "eager":
-            mask = Tensor(self.job.tokens, length, self.job.weights, label="mask", needs_gradient=False)
-            self.write(Op("mask", [], [mask], workspace=length * length))
-            self.remember("mask", mask)
-            self._until_the_head(mask)
+            if self.job.windows != "all":
+                self._mask("mask", self.job.tokens, self.job.weights)
+            if self.job.windows != "none":
+                self._mask("windowed mask", self.job.tokens, self.job.weights)
+        elif self.job.windows != "none" and self.job.window_binds:
+            self._mask("windowed mask", length, "bool")
 
     @contextlib.contextmanager
     def region(self, part: Part) -> Iterator[None]:
@@ -35,8 +37,26 @@ class TransformersTables(Tables):
                 self.write(Op("call", [self.recall("positions")], [], forward=[]))
             yield
 
-    def rotary_table(self, head_dim: Number, format: str | None = None) -> None:  # noqa: A002  the field's word
+    def _mask(self, name: str, rows: Number, format: str) -> None:  # noqa: A002  the field's word
+        """Which token sees which: false and true for one sequence, or what is added to the scores of each."""
+        length = self.job.sequence_length
+        mask = Tensor(rows, length, format, label=name, needs_gradient=False)
+        self.write(Op("mask", [], [mask], workspace=length * length))
+        self.remember(name, mask)
+        self._until_the_head(mask)
+
+    def rotary_table(
+        self,
+        head_dim: Number,
+        format: str | None = None,  # noqa: A002  the field's word
+        *,
+        name: str = "",
+        positions: Number | None = None,
+    ) -> None:
         """Cosines and sines of all rotated columns, in the weights' format; frequencies, and a copy of them, stay in FP32."""
+        if positions is not None:
+            self._looked_up_tables(head_dim, positions)
+            return
         length = self.job.sequence_length
         for label in ("inverse frequencies", "original inverse frequencies"):
             self.constant(label, 2.0 * head_dim)
@@ -46,8 +66,8 @@ class TransformersTables(Tables):
         ]
         # Angles of half the columns, their doubling, a table and its product with the scale, in FP32.
         self.write(Op("rotary tables", [], tables, workspace=14.0 * length * head_dim))
-        for name, table in zip(("cosines", "sines"), tables, strict=True):
-            self.remember(name, table)
+        for label, table in zip(("cosines", "sines"), tables, strict=True):
+            self.remember(label + name, table)
 
     def complex_rotary_table(self, head_dim: Number) -> None:
         """A complex number in FP32 for each pair of columns; frequencies, and a copy of them, stay in FP32."""
@@ -59,9 +79,31 @@ class TransformersTables(Tables):
         self.write(Op("rotary tables", [], [table], workspace=6.0 * length * head_dim))
         self.remember("rotations", table)
 
-    def embedding(self, table: Tensor) -> Tensor:
-        """``nn.Embedding``; a variable holds its output until the last norm."""
-        x = super().embedding(table)
+    def _looked_up_tables(self, head_dim: Number, positions: Number) -> None:
+        """One FP32 table of sines beside cosines, of which each forward takes its rows and casts them."""
+        self.constant("sines beside cosines", 4.0 * positions * head_dim)
+        length = self.job.sequence_length
+        both = Tensor(length, head_dim, self.job.weights, label="sines beside cosines", needs_gradient=False)
+        self.write(Op("rotary tables", [], [both], workspace=4.0 * length * head_dim))
+        self._until_the_head(both)
+        for label in ("cosines", "sines"):
+            half = Tensor(length, head_dim / 2.0, both.format, storage=both.storage, needs_gradient=False)
+            self.remember(label, half)
+
+    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
+        """``nn.Embedding``; a variable holds its output, or the scaled one, until the last norm."""
+        x = super().embedding(table, scaled=scaled)
+        self._until_the_head(x)
+        return x
+
+    def positions(self, table: Tensor, *, counted: bool = False) -> Tensor:
+        """``nn.Embedding`` with the positions that are there; a variable holds its output."""
+        ids = self.recall("positions")
+        rows = self.job.tokens if counted else self.job.sequence_length
+        if counted:
+            ids = Tensor(rows, 1.0, "int64", label="counted positions", needs_gradient=False)
+            self.write(Op("add", [], [ids]))
+        x = self._embedding(table, rows, sort_if=rows > SORTED_ABOVE, ids=[ids])
         self._until_the_head(x)
         return x
 
