@@ -1,14 +1,20 @@
 """Reports: the answers of a plan as its readers meet them, every number an interval with its unit."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from llmplan.billing.money import convert
+from llmplan.errors import UnsupportedError
+from llmplan.evaluating.case import Case
 from llmplan.evaluating.evaluate import Answers
 from llmplan.nouns._table import Table
 from llmplan.nouns.site import ExchangeRate, Site
 from llmplan.sources import Estimate, Source
+
+if TYPE_CHECKING:
+    from llmplan.planning.memory_explaining import MemoryExplanation
 
 _SECONDS_AN_HOUR = 3600.0
 
@@ -55,6 +61,33 @@ class MemoryReport:
     saved_for_backward: Estimate
     host: Estimate
     largest: tuple[tuple[str, str, float], ...]
+    _case: Case | None = attrs.field(default=None, eq=False, repr=False, metadata={"said": False})
+
+    def explain(self) -> "MemoryExplanation":
+        """
+        Why the peak is as high as it is: what lives then, its closed form in letters, and what each knob would save.
+
+        Everything is computed when it is asked for: the savings are those of the same job with one thing changed.
+
+        Raises:
+            UnsupportedError: This report was not taken from a plan, so that nobody knows its job.
+
+        Example:
+            >>> import llmplan
+            >>> job = llmplan.Training(tokens=1e9, sequence_length=1024, micro_batch_size=4, global_batch_size=64)
+            >>> why = llmplan.plan("gpt2", "rtx-4090", job, precision="bf16").memory.explain()
+            >>> why.parts[0].label, why.parts[0].place
+            ('log_softmax', 'loss')
+            >>> [(s.knob, s.after) for s in why.savings[:2]]
+            [('Training.loss', 'chunked in 8'), ('Training.micro_batch_size', '2')]
+
+        .. versionadded:: 0.1.0
+        """
+        from llmplan.planning.memory_explaining import explained
+
+        if self._case is None:
+            raise UnsupportedError("the explanation of a memory without its plan", "ask plan.memory.explain()")
+        return explained(self._case)
 
 
 @attrs.frozen(kw_only=True)

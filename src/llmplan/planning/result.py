@@ -118,7 +118,7 @@ class Plan:
         if self._memory is None:
             mode = self.case.runtime.mode
             raise UnsupportedError(f"the memory of {mode} code", "what a compiler keeps and makes again is not modelled yet")
-        return self._memory
+        return attrs.evolve(self._memory, case=self.case)
 
     def __str__(self) -> str:
         """A table of at most 80 columns."""

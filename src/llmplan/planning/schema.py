@@ -16,7 +16,7 @@ from llmplan.architectures.architecture import Architecture
 from llmplan.nouns._noun import Noun
 from llmplan.planning.documented import documented
 from llmplan.planning.result import Plan
-from llmplan.planning.serial import SCHEMA_VERSION, UNITS
+from llmplan.planning.serial import SCHEMA_VERSION, UNITS, said_fields
 from llmplan.sources import Basis, Estimate, Source
 
 Schema = dict[str, Any]
@@ -85,7 +85,7 @@ def _object(cls: type, found: dict[str, Schema]) -> Schema:
             _NAMES.get(field.alias, field.alias): _described(
                 _of(field.type, UNITS.get(field.name, ""), found), texts.get(field.alias)
             )
-            for field in attrs.fields(cls)
+            for field in said_fields(cls)
         }
     )
 

@@ -73,8 +73,12 @@ def _plain(value: Any, unit: str) -> Any:  # noqa: ANN401, PLR0911  whatever a p
 
 def _said(value: Any) -> Iterable["attrs.Attribute[Any]"]:  # noqa: ANN401
     """The fields to be written: all of them, but of a source those that say something."""
-    fields = attrs.fields(type(value))
-    return [f for f in fields if not isinstance(value, Source) or getattr(value, f.name) != f.default]
+    return [f for f in said_fields(type(value)) if not isinstance(value, Source) or getattr(value, f.name) != f.default]
+
+
+def said_fields(cls: type) -> list[Any]:
+    """The fields of a class that plain data says: all but those that only point back."""
+    return [f for f in attrs.fields(cls) if f.metadata.get("said", True)]
 
 
 # ---- from plain data to a plan
@@ -147,7 +151,7 @@ def _reader(kind: Any, unit: str = "") -> Read:  # noqa: ANN401, PLR0911  an ann
 
 def _object(cls: type, renamed: Mapping[str, str] = types.MappingProxyType({})) -> Read:
     """A reader of an object whose keys are the fields of *cls*."""
-    fields = {renamed.get(f.alias, f.alias): f for f in attrs.fields(cls)}
+    fields = {renamed.get(f.alias, f.alias): f for f in said_fields(cls)}
     readers = {key: _reader(f.type, UNITS.get(f.name, "")) for key, f in fields.items()}
     needed = [key for key, f in fields.items() if f.default is attrs.NOTHING or cls is not Source]
 

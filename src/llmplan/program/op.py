@@ -32,9 +32,10 @@ class Storage:
         label: The operation that made it, for people.
         holders: How many of those who need it are left; it dies with the last.
         to_the_end: Whether the script or autocast's cache holds it until the forward ends, whoever else needs it.
+        place: The part of the model in which it was first there: "embedding", "layers 0", "loss"; the walk says it.
     """
 
-    __slots__ = ("bytes", "category", "holders", "label", "to_the_end")
+    __slots__ = ("bytes", "category", "holders", "label", "place", "to_the_end")
 
     def __init__(self, size: Number, label: str, category: Category = "temporary") -> None:
         self.bytes = rounded(size)
@@ -42,6 +43,7 @@ class Storage:
         self.category: Category = category
         self.holders = 0
         self.to_the_end = False
+        self.place = ""
 
 
 class Weight:

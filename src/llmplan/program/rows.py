@@ -35,11 +35,13 @@ class Atom:
         bytes: Size of one. [byte]
         category: What it is for.
         label: The operation that makes it.
+        place: The part of the model that it belongs to.
     """
 
     bytes: Number
     category: Category
     label: str
+    place: str = ""
 
 
 @attrs.frozen
@@ -67,11 +69,13 @@ class Part:
         category: What it is for.
         label: The operation that made it.
         bytes: How much there is. [byte]
+        place: The part of the model that it belongs to; empty for all of it.
     """
 
     category: Category
     label: str
     bytes: float
+    place: str = ""
 
 
 class Rows:
@@ -222,8 +226,8 @@ class _Table:
         self.moments.append(moment)
 
 
-def _key(event: Event) -> tuple[object, str, str]:
-    return (_size_key(event.bytes), event.category, event.label)
+def _key(event: Event) -> tuple[object, str, str, str]:
+    return (_size_key(event.bytes), event.category, event.label, event.place)
 
 
 def _size_key(size: Number) -> object:
@@ -238,7 +242,7 @@ def _atoms(passages: Sequence[Passage]) -> tuple[dict[object, int], list[Atom]]:
     for event in (e for p in passages for e in p.events):
         if _key(event) not in places:
             places[_key(event)] = len(atoms)
-            atoms.append(Atom(event.bytes, event.category, event.label))
+            atoms.append(Atom(event.bytes, event.category, event.label, event.place))
     return places, atoms
 
 
@@ -267,5 +271,5 @@ def _undominated(table: _Table, atoms: Sequence[Atom]) -> list[int]:
 
 
 def _parts(atoms: Sequence[Atom], counts: "NDArray[np.float64]", sizes: Sequence[float]) -> list[Part]:
-    found = [Part(a.category, a.label, float(c * z)) for a, c, z in zip(atoms, counts, sizes, strict=True) if c and z]
+    found = [Part(a.category, a.label, float(c * z), a.place) for a, c, z in zip(atoms, counts, sizes, strict=True) if c and z]
     return sorted(found, key=lambda part: -part.bytes)

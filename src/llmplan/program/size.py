@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 Number = Union[float, "Size", "NDArray[np.float64]"]
 
+#: PyTorch's allocator gives out multiples of it. [byte]
+_UNIT = 512.0
+
 _INTERNED: dict[tuple[Any, ...], "Size"] = {}
 
 
@@ -125,11 +128,21 @@ class Size:
         texts = [a.__str__() if isinstance(a, Size) else f"{a:g}" if isinstance(a, float) else str(a) for a in self.args]
         if self.kind == "letter":
             return texts[0]
+        if self._is_rounded():
+            return f"rounded({self.args[0].args[0].args[0]})"
         if self.kind.isalpha():
             return f"{self.kind}({', '.join(texts)})"
         return f"({texts[0]} {self.kind} {texts[1]})"
 
     __repr__ = __str__
+
+    def _is_rounded(self) -> bool:
+        """Whether this is what :func:`rounded` makes with the allocator's unit."""
+        up = self.args[0]
+        if self.kind != "*" or self.args[1] != _UNIT or not (isinstance(up, Size) and up.kind == "ceil"):
+            return False
+        share = up.args[0]
+        return isinstance(share, Size) and share.kind == "/" and share.args[1] == _UNIT
 
 
 #: What changes nothing on the right of an operation, and on the left of a sum or a product too.
@@ -196,7 +209,7 @@ def ceil(a: Number) -> Number:
     return whole
 
 
-def rounded(a: Number, unit: float = 512.0) -> Number:
+def rounded(a: Number, unit: float = _UNIT) -> Number:
     """*a* rounded up to a multiple of *unit*: PyTorch's allocator gives out multiples of 512 bytes. [byte]"""
     return ceil(a / unit) * unit
 

@@ -43,12 +43,14 @@ class Event:
         sign: 1 or -1.
         category: What it is for.
         label: The operation that made it.
+        place: The part of the model that it belongs to.
     """
 
     bytes: Number
     sign: int
     category: Category
     label: str
+    place: str = ""
 
 
 @attrs.frozen
@@ -109,6 +111,7 @@ class _Walk:
     def __init__(self, program: Program, habits: Habits) -> None:
         self._program, self._habits = program, habits
         self._events: list[Event] = []
+        self._place = ""
         self._passages: list[Passage] = []
         self._local: dict[int, Storage] = {}  # made in the forward and not yet past its last use
         self._gradients: dict[int, Storage] = {}  # by id of the tensor
@@ -172,7 +175,7 @@ class _Walk:
                 self._forget(storage)
 
     def _begin(self, stretch: Stretch, phase: Phase) -> None:
-        self._events = []
+        self._events, self._place = [], stretch.name.partition(".")[0]
         self._passages.append(Passage(stretch.name, phase, stretch.run, self._events))
 
     # -- the book, as those see it who do something around -------------------------------------------------------------
@@ -192,7 +195,8 @@ class _Walk:
     # -- who holds what ---------------------------------------------------------------------------------------------
 
     def _log(self, storage: Storage, sign: int) -> None:
-        self._events.append(Event(storage.bytes, sign, storage.category, storage.label))
+        storage.place = storage.place or self._place
+        self._events.append(Event(storage.bytes, sign, storage.category, storage.label, storage.place))
 
     def _hold(self, storage: Storage) -> None:
         if storage.holders == 0:

@@ -25,7 +25,7 @@ class Casting(Emitter):
         old = self._cached_casts.get(id(x)) if cached else None
         if old and old[0] is self.place:
             return old[1]
-        label = f"cast of {x.weight.name}" if x.weight else "cast"
+        label = f"cast of {x.weight.name}" if x.weight else f"{x.storage.label} in {format}"
         y = Tensor(x.rows, x.cols, format, label=label, needs_gradient=x.needs_gradient)
         op = self.write(Op("cast", [x], [y], gradients=[(x, "new")], again=old is not None))
         if old:
