@@ -45,7 +45,7 @@ class JobOptions(NamedTuple):
         bool, typer.Option("--optimizer-in-backward", help="Update each parameter as soon as its gradient is there.")
     ] = False
     states_on_host: Annotated[bool, typer.Option("--states-on-host", help="Keep the optimizer's states on the host.")] = False
-    recompute: Annotated[Names, _texts("--recompute", "WHAT", "none, full, attention or attention-core.")] = None
+    recompute: Annotated[Names, _texts("--recompute", "WHAT", "none, full, attention, attention-core, pointwise, ...")] = None
     loss: Annotated[Names, _texts("--loss", "HOW", "plain or chunked.")] = None
     loss_chunks: Annotated[Counts, _counts("--loss-chunks", "Chunks of a chunked loss.")] = None
     lora_rank: Annotated[Counts, _counts("--lora-rank", "Train adapters of this rank instead of the model.")] = None

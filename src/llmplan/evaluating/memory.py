@@ -16,10 +16,11 @@ from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.parallel.buffers import Buffers
-from llmplan.program.op import Category
+from llmplan.program.op import Category, Region
 from llmplan.program.optimizer import clipping_bytes
 from llmplan.program.rows import Part
 from llmplan.program.size import Evaluator, Number, largest, maximum, rounded, total
+from llmplan.program.stretch import Program
 
 if TYPE_CHECKING:
     from llmplan.program.size import Value
@@ -145,7 +146,7 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
         buckets=data.buckets(program),
         gradients=0.0 if used_up else kept,
         step=0.0 if used_up else maximum(data.temporaries(rule.temporary_bytes(trained)) + visit, clipping),
-        host=states if setup.states_on_host else paged,
+        host=(states if setup.states_on_host else paged) + _on_host(found.program),
     )
 
 
@@ -293,3 +294,9 @@ def parts_of(s: Standing[float], live: list[Part], *, in_step: bool) -> tuple[Pa
         *live,
     ]
     return tuple(sorted((p for p in parts if p.bytes), key=lambda p: -p.bytes))
+
+
+def _on_host(program: Program) -> Number:
+    """What regions of a program keep in the host's memory between forward and backward. [byte]"""
+    regions = ((i, program.count(s)) for s in program.stretches for i in s.items if isinstance(i, Region) and i.offloads)
+    return total(region.on_host() * n for region, n in regions)

@@ -11,26 +11,20 @@ from llmplan.errors import JobError, UnsupportedError
 from llmplan.evaluating import sharing
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.partition import largest_part
-from llmplan.evaluating.tracing import CONTEXT, EXPERT, RANK, SEQUENCE, TENSOR, TOKENS, Structure, repeats, shortened
-from llmplan.nouns._table import Table
+from llmplan.evaluating.tracing import CONTEXT, EXPERT, RANK, SEQUENCE, TENSOR, TOKENS, Structure
+from llmplan.evaluating.treatment import contradictions, not_modelled, shape_of, treatment_of
 from llmplan.nouns.model import Model
 from llmplan.nouns.precision import Precision
 from llmplan.parallel.buffers import Buffers
 from llmplan.parallel.data import RANK_STATES, RANK_TEMPORARIES, RANKS, DataParallel
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import COPIES, SHARDS
-from llmplan.program.emit import Casts, Job, Part
+from llmplan.program.emit import Casts, Job
 from llmplan.program.optimizer import Rule, States
 from llmplan.program.share import Share
 from llmplan.program.stretch import Run, fold
 from llmplan.runtimes import emitter_of
 
-_PARTS: Final[dict[str, Part | None]] = {
-    "none": None,
-    "full": "block",
-    "attention": "attention",
-    "attention-core": "attention-core",
-}
 _CASTS: Final[dict[str, Casts]] = {
     "none": "none",
     "autocast": "autocast",
@@ -92,7 +86,7 @@ def setup_of(case: Case) -> Setup:
     accumulates = case.micro_batches > 1
     data = _data(case)
     buffers = _buffers(case)
-    shape, runs, _ = _in_letters(case.architecture, case.model)
+    shape, runs, _ = shape_of(case)
     structure = Structure(
         architecture=case.architecture,
         emitter=emitter_of(case.runtime.framework),
@@ -104,6 +98,7 @@ def setup_of(case: Case) -> Setup:
         fate=data.fate(used_up=in_backward or accumulates or buffers is not None),
         sharding=data.sharding,
         steps_in_backward=rule if in_backward else None,
+        frozen_layers=case.training.frozen_layers > 0,
         visits_in_backward=in_backward and case.optimizer.states_on == "host",
     )
     return Setup(
@@ -131,7 +126,7 @@ def sizes_of(case: Case) -> dict[str, float]:
     """What the letters of a case's structure stand for."""
     adapter, p = case.training.adapter, case.parallelism
     sizes = {
-        **_in_letters(case.architecture, case.model)[2],
+        **shape_of(case)[2],
         str(TOKENS): float(case.micro_batch_size * case.sequence_length / p.context),
         str(SEQUENCE): float(case.sequence_length),
         str(RANKS): float(case.ranks * p.context),
@@ -161,13 +156,6 @@ def shape_and_runs(architecture: Architecture[Any], model: Model) -> tuple[Shape
     """
     shape: Shape = architecture.shape(model.config)
     return shape, tuple(fold(architecture.layers(model.config)))
-
-
-@functools.lru_cache(maxsize=1024)
-def _in_letters(architecture: Architecture[Any], model: Model) -> tuple[Shape, tuple[Run, ...], Mapping[str, float]]:
-    """A model's shape and runs as structure, and what the letters in them stand for."""
-    shape, runs = shape_and_runs(architecture, model)
-    return shape.in_letters(), shortened(runs), Table(shape.sizes() | repeats(runs))
 
 
 def _data(case: Case) -> DataParallel:
@@ -201,7 +189,6 @@ def _sharding(case: Case, *, early: bool) -> FullyShard:
 
 
 def _job(case: Case) -> Job:
-    chunked = case.training.loss == "chunked"
     return Job(
         tokens=TOKENS,
         sequence_length=SEQUENCE,
@@ -209,8 +196,7 @@ def _job(case: Case) -> Job:
         compute=case.precision.compute,
         casts=_CASTS[case.precision.casts],
         attention=case.runtime.attention,
-        recompute=_PARTS[case.recompute.what],
-        loss_chunks=case.training.loss_chunks if chunked else 1,
+        **treatment_of(case),
         adapters_only=case.training.adapter is not None,
         single_sequence=case.runtime.attention == "eager" and case.micro_batch_size == 1,
         window_binds=_window_binds(case),
@@ -300,6 +286,7 @@ def _contradictions(case: Case) -> Iterator[str]:
             f"{case.ranks} ranks: {rest} would be left over @ Training.global_batch_size"
         )
     yield from sharing.contradictions(case)
+    yield from contradictions(case)
     if training.loss == "chunked" and training.loss_chunks > case.micro_batch_size * case.sequence_length:
         yield f"{training.loss_chunks} chunks are more than the tokens of a micro-batch @ Training.loss_chunks"
 
@@ -320,8 +307,7 @@ def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
     yield from _formats_not_modelled(precision, case.runtime.framework)
     if case.training.adapter and case.training.adapter.targets != "all-linear":
         yield "adapters on some of the linear layers", "adapters are modelled on all linear layers but the head"
-    if case.recompute.every != 1:
-        yield "recomputing every few layers only", "recomputation is modelled in every layer or in none"
+    yield from not_modelled(case)
 
 
 def _optimizer_not_modelled(rule: Rule, precision: Precision) -> Iterator[tuple[str, str]]:

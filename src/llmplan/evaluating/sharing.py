@@ -84,8 +84,6 @@ def not_modelled(case: Case) -> Iterator[tuple[str, str]]:
         yield from _with_sharing(case, asked)
     if framework == "megatron":
         yield from _of_megatron(case)
-    elif case.training.loss == "fused":
-        yield f"a fused loss in the runtime {framework}", "PyTorch has no such kernel of its own; Transformer Engine has"
 
 
 def _with_sharing(case: Case, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from llmplan.evaluating.memory import Memory, Standing, always, parts_of, standi
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.sharing import layers_by_stage
 from llmplan.evaluating.tracing import Structure, Trace, repeats, shortened, trace
+from llmplan.evaluating.treatment import layers_of
 from llmplan.parallel.pipeline import Direction, Occupancy, Schedule, occupancies
 from llmplan.program.rows import Part, Rows
 from llmplan.program.size import Evaluator, maximum
@@ -70,7 +71,7 @@ def stages_of(case: Case) -> tuple[Stage, ...]:
         UnsupportedError: It asks for something that is not modelled.
     """
     p, setup = case.parallelism, setup_of(case)
-    descriptions = tuple(case.architecture.layers(case.model.config))
+    descriptions = layers_of(case)
     layout = layers_by_stage(case)
     schedule: Schedule = "gpipe" if p.schedule == "gpipe" else "interleaved" if p.virtual_stages > 1 else "1f1b"
     found: dict[tuple[Piece, ...], Stage] = {}

@@ -6,7 +6,7 @@ its sizes are letters, which :mod:`llmplan.evaluating.memory` gives their values
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import attrs
@@ -21,7 +21,7 @@ from llmplan.program.op import Tensor
 from llmplan.program.optimizer import Rule
 from llmplan.program.rows import Rows
 from llmplan.program.size import Number, Size
-from llmplan.program.stretch import Program, Run
+from llmplan.program.stretch import Program, Run, Treated
 from llmplan.program.walk import GradientFate, Habits, Passage, walk
 
 #: A run of more repetitions than this is walked as its first, its middle and its last.
@@ -48,6 +48,7 @@ class Structure:
         sharding: How parameters are shared and gathered, or None where each rank has all of them.
         steps_in_backward: The optimizer, where it runs in backward.
         makes_states: Whether it makes its states there, as in the first step.
+        frozen_layers: Whether the embedding and some first layers are not trained.
         visits_in_backward: Whether a weight's optimizer states come from the host for its step in backward.
     """
 
@@ -63,6 +64,7 @@ class Structure:
     steps_in_backward: Rule | None = None
     makes_states: bool = False
     visits_in_backward: bool = False
+    frozen_layers: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -130,7 +132,8 @@ def emit(s: Structure) -> Program:
     if share.first:
         with e.stretch("embedding"):
             e.inputs()
-            x = s.architecture.embed(e, shape)
+            with e.layer(recomputes=True, trains=not s.frozen_layers):
+                x = s.architecture.embed(e, shape)
     else:
         with e.aside():
             e.inputs()
@@ -145,7 +148,7 @@ def emit(s: Structure) -> Program:
             with e.stretch(f"layers {index}.{('first', 'middle', 'last')[i]}", len(middles) - 1 if middle else None):
                 for description in run.period:
                     with e.unit():
-                        x = s.architecture.block(e, shape, x, description)
+                        x = _layer(s, e, shape, x, description)
     if share.last:
         with e.stretch("loss"):
             s.architecture.head(e, shape, x)
@@ -153,6 +156,14 @@ def emit(s: Structure) -> Program:
         with e.stretch("send"):
             e.send(x)
     return e.program(middles)
+
+
+def _layer(s: Structure, e: Emitter, shape: Shape, x: Tensor, description: Hashable) -> Tensor:
+    """A layer, as all are treated or in its own way."""
+    if not isinstance(description, Treated):
+        return s.architecture.block(e, shape, x, description)
+    with e.layer(recomputes=description.recomputes, trains=description.trains):
+        return s.architecture.block(e, shape, x, description.description)
 
 
 def layer(s: Structure) -> Layer:

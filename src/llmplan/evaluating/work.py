@@ -159,13 +159,14 @@ def _recomputed(stretch: Stretch, consumers: dict[int, list[Op]] | None) -> list
     """What runs a second time: regions, each to the last tensor that is needed."""
     again: list[Op] = []
     for region in stretch.items:
-        if not isinstance(region, Region):
+        if not isinstance(region, Region) or region.offloads:
             continue
         stop = region.last_needed()
         for op in region if stop is not None else ():
             if op is stop and not _keeps_its_output(op):
                 break
-            again.append(op)
+            if not op.saved:
+                again.append(op)
             if op is stop:
                 break
     if consumers is not None:

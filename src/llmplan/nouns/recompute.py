@@ -17,7 +17,9 @@ class Recompute(Noun):
 
         what: "none"; "full" (a whole block: only its input is kept); "attention" (the attention half of a block);
             "attention-core" (scores, softmax and their product with the values, which is what Megatron's selective
-            mode drops).
+            mode drops); "pointwise" (a block, but for products of matrices and attention, whose results are kept);
+            "selective" (a block, but for attention and every second product without a bias: torchtitan's mode of that name by
+            operation); "offload" (nothing: what derivatives need of a block is copied to the host's memory and back).
 
         every: 1: in every block; 2: in every second one, and so on.
 
@@ -32,5 +34,5 @@ class Recompute(Noun):
     """
 
     name: str = ""
-    what: Literal["none", "full", "attention", "attention-core"]
+    what: Literal["none", "full", "attention", "attention-core", "pointwise", "selective", "offload"]
     every: Annotated[int, Between(1, 1e6)] = 1

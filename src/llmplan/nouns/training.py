@@ -12,6 +12,8 @@ from llmplan.nouns.recompute import Recompute
 
 _Tokens = Annotated[float, Between(0, 1e18, above=True)]
 _Length = Annotated[int, Between(1, 1e9)]
+Loss = Literal["plain", "half", "chunked", "fused"]
+Trainable = Literal["all", "all-but-embedding", "head", "norms", "biases"]
 _Sequences = Annotated[int, Between(1, 1e9)]
 
 
@@ -34,15 +36,23 @@ class Training(Noun):
         optimizer: What updates the parameters, or its registry name. None: AdamW.
 
         recompute: What is dropped and computed again, or its short name: "none", "full", "attention",
-            "attention-core". None: nothing.
+            "attention-core", "pointwise", "selective", "offload". None: nothing.
 
-        loss: "plain" (the logits of a whole micro-batch exist at once), "chunked" (of one chunk at a time), or "fused"
-            (one kernel writes their gradient over them). None: plain.
+        loss: "plain" (the logits of a whole micro-batch exist at once, in FP32), "half" (the same without the copy in
+            FP32), "chunked" (of one chunk at a time, made again in backward), or "fused" (the gradient is made with the loss:
+            in PyTorch of one chunk at a time, as Liger's kernel does; in Megatron-LM over the logits). None: plain.
 
         loss_chunks: Into how many chunks the tokens of a micro-batch are cut where the loss is chunked; at most 1,024, as
             each is a piece of the program that is walked.
 
         adapter: What is trained beside a model that stays as it is. None: the model itself is trained.
+
+        trainable: Which of the model's weights are trained: "all", "all-but-embedding", "head", "norms" (their weights),
+            "biases". None: all.
+
+        frozen_layers: How many layers, from the first, stay as they are, and the embedding with them.
+
+        dropout: Share that is dropped wherever the model has a dropout. None: as its configuration says.
 
         max_grad_norm: The norm of all gradients together above which they are scaled down to it, between the last backward
             of a step and the optimizer's. Its value changes results; that it is given takes memory for a moment. None:
@@ -70,9 +80,12 @@ class Training(Noun):
     global_batch_size: _Sequences | None = None
     optimizer: Name | Optimizer | None = None
     recompute: Name | Recompute | None = None
-    loss: Literal["plain", "chunked", "fused"] | None = None
+    loss: Loss | None = None
     loss_chunks: Annotated[int, Between(1, 1024)] = 8
     adapter: LoRA | None = None
+    trainable: Trainable | None = None
+    frozen_layers: Annotated[int, Between(0, 1e6)] = 0
+    dropout: Annotated[float, Between(0, 1)] | None = None
     max_grad_norm: Positive | None = None
 
     def _contradictions(self) -> Iterable[str]:
@@ -92,7 +105,7 @@ def FineTuning(  # noqa: N802  it makes a noun and reads like one
     global_batch_size: int | None = 8,
     optimizer: str | Optimizer | None = None,
     recompute: str | Recompute | None = "full",
-    loss: Literal["plain", "chunked", "fused"] | None = None,
+    loss: Loss | None = None,
     loss_chunks: int = 8,
     adapter: LoRA | None = None,
     max_grad_norm: float | None = None,

@@ -18,6 +18,7 @@ from llmplan.errors import UnsupportedError
 from llmplan.nouns.format import Format
 from llmplan.program.layer import Layer, plain
 from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
+from llmplan.program.saving import Saves, Saving
 from llmplan.program.share import WHOLE, Joined, Share, Split
 from llmplan.program.size import Number
 from llmplan.program.stretch import Program, Stretch, Unit
@@ -72,6 +73,11 @@ class Job:
         fused_loss: Whether one kernel writes the logits' gradient over them.
         adapters_only: Whether all but the adapters is frozen.
         single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
+        loss: "plain" (FP32 logits), "half" (logits as the product makes them) or "fused" (gradients made with the loss, some
+            tokens' logits at a time).
+        saves: Whose results a recomputed region keeps.
+        offloads: Whether what is needed of a region is copied to the host instead of being recomputed.
+        trains: Roles of the weights that are trained; None: all.
         window_binds: Whether a sequence is at least as long as the model's window.
         windows: Which layers have a window.
         share: What of it this rank does.
@@ -88,6 +94,10 @@ class Job:
     fused_loss: bool = False
     adapters_only: bool = False
     single_sequence: bool = False
+    loss: Literal["plain", "half", "fused"] = "plain"
+    saves: Saves = "nothing"
+    offloads: bool = False
+    trains: frozenset[str] | None = None
     window_binds: bool = False
     windows: Windows = "none"
     share: Share = WHOLE
@@ -194,6 +204,8 @@ class Emitter(abc.ABC):
         self._table: Tensor
         self._table_is_here = False
         self._remembered: dict[str, Tensor] = {}
+        self._recomputed, self._trains = job.recompute, True
+        self._saving = Saving("nothing")
         self._held: list[Tensor] = []
         self._held_by_attention: list[Tensor] = []
         self._held_beside: list[Tensor] = []
@@ -231,14 +243,23 @@ class Emitter(abc.ABC):
     def region(self, part: Part) -> Iterator[None]:
         """All that is said inside is *part* of the model, and under one recomputation if the job asks for that."""
         outer = self._items
-        if isinstance(outer, Region) or part != (self.job.recompute if part != "loss" else "loss"):
+        if isinstance(outer, Region) or part != (self._recomputed if part != "loss" else "loss"):
             yield
             return
-        inner = Region(part)
+        inner = Region(part, offloads=self.job.offloads and part != "loss")
+        self._saving = Saving(self.job.saves if part != "loss" else "nothing")
         outer.append(inner)
         self._items = inner
         yield
         self._items = outer
+
+    @contextlib.contextmanager
+    def layer(self, *, recomputes: bool, trains: bool) -> Iterator[None]:
+        """All that is said inside is a layer that is recomputed or not, as the job asks, and that is trained or not."""
+        before = self._recomputed, self._trains
+        self._recomputed, self._trains = self.job.recompute if recomputes else None, trains
+        yield
+        self._recomputed, self._trains = before
 
     @property
     def place(self) -> Region | None:
@@ -269,13 +290,16 @@ class Emitter(abc.ABC):
             format: Of its elements, where it is not the job's.
             stored: The format that its bytes are packed in, where it is frozen and quantized.
         """
-        trainable = role == "adapter" or not self.job.adapters_only
+        trainable = role == "adapter" or (self._trains and not self.job.adapters_only and self._is_trained(role))
         tensor = Tensor(rows, cols, format or self.job.weights, needs_gradient=trainable)
         size = tensor.bytes if stored is None else stored.bytes(rows * cols)
         tensor.weight = Weight(role, trainable=trainable, stored=size, name=name)
         tensor.storage = Storage(size, name, "parameters")
         self._stretch.weights.append(tensor)
         return tensor
+
+    def _is_trained(self, role: str) -> bool:
+        return self.job.trains is None or role in self.job.trains
 
     def words(self, s: "HasTable") -> Number:
         """Rows of the vocabulary's tables that this rank has."""
@@ -307,6 +331,8 @@ class Emitter(abc.ABC):
 
     def write(self, op: Op) -> Op:
         """Put *op* down as the next operation."""
+        if isinstance(self._items, Region):
+            op.saved = self._saving.keeps(op)
         self._items.append(op)  # a region holds operations only, and that is what this is
         return op
 

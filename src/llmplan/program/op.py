@@ -116,13 +116,15 @@ class Op:
         name: The operation, in the words of the field.
         inputs, outputs: Tensors.
         keeps: Tensors that its derivative needs.
-        gradients: Each input that gets one, and how.
+        gradients: Each input that gets one, and how: or the tensor that is its gradient, where the forward made that.
         workspace: Bytes that it takes while it runs forward; None for none. [byte]
         backward_workspaces: The same for its derivative: each taken while all are. [byte]
         forward, backward: Kernels that it launches.
         narrowed: Inputs whose gradients are made wide first, and summed or narrowed when the derivative is done: what a
             recomputation made for it has been let go by then, what the forward kept has not.
         again: Whether it runs in a recomputation only, because the first run found its result in a cache.
+        saved: Whether a recomputation finds its result kept.
+        parameters: Parameters that its derivative needs: they are there anyway, but for what copies all that is needed.
     """
 
     __slots__ = (
@@ -136,6 +138,8 @@ class Op:
         "name",
         "narrowed",
         "outputs",
+        "parameters",
+        "saved",
         "workspace",
     )
 
@@ -146,7 +150,7 @@ class Op:
         outputs: Sequence[Tensor],
         *,
         keeps: Sequence[Tensor] = (),
-        gradients: Sequence[tuple[Tensor, Passing]] = (),
+        gradients: Sequence[tuple[Tensor, "Passing | Tensor"]] = (),
         workspace: Number | None = None,
         backward_workspaces: Sequence[Number] = (),
         forward: Sequence[Kernel] | None = None,
@@ -159,6 +163,8 @@ class Op:
         self.gradients = [(x, how) for x, how in gradients if x.needs_gradient]
         # Parameters are there anyway; an operation without a gradient to make keeps nothing.
         self.keeps = [k for k in keeps if k.weight is None] if self.gradients else []
+        self.parameters = [k for k in keeps if k.weight] if self.gradients else []
+        self.saved = False
         self.workspace, self.backward_workspaces = workspace, list(backward_workspaces)
         self.forward = list(forward) if forward is not None else [self._traffic()]
         self.backward = (list(backward) if backward is not None else self._traffic_back()) if self.gradients else []
@@ -188,11 +194,16 @@ class Region(list[Op]):
 
     Attributes:
         name: What part of the model it is.
+        offloads: Whether nothing runs again: what derivatives need is copied to the host, and back for each of them.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, offloads: bool = False) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.offloads = name, offloads
+
+    def on_host(self) -> Number:
+        """What lies in the host's memory between forward and backward. [byte]"""
+        return bytes_of(t for op in self for t in (*op.keeps, *op.parameters)) if self.offloads else 0.0
 
     def inputs(self) -> list[Storage]:
         """Storages from outside that it needs to run again; parameters are there anyway."""

@@ -209,6 +209,12 @@ def ceil(a: Number) -> Number:
     return whole
 
 
+def power_of_two(a: Number) -> Number:
+    """The next power of two; 1 of what is below."""
+    power: Number = Size("power", (a,)) if _is_size(a) else _power(a)
+    return power
+
+
 def rounded(a: Number, unit: float = _UNIT) -> Number:
     """*a* rounded up to a multiple of *unit*: PyTorch's allocator gives out multiples of 512 bytes. [byte]"""
     return ceil(a / unit) * unit
@@ -246,6 +252,14 @@ def _ceil(a: Any) -> Any:  # noqa: ANN401
     return np.ceil(a)
 
 
+def _power(a: Any) -> Any:  # noqa: ANN401
+    if not _has_array(a):
+        return float(1 << (max(math.ceil(a), 1) - 1).bit_length())
+    import numpy as np
+
+    return np.exp2(np.ceil(np.log2(np.maximum(np.ceil(a), 1.0))))
+
+
 _MEANING: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -260,6 +274,7 @@ _MEANING: dict[str, Callable[..., Any]] = {
     "maximum": _maximum,
     "minimum": _minimum,
     "ceil": _ceil,
+    "power": _power,
 }
 
 

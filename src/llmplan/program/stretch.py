@@ -115,6 +115,35 @@ class Run:
     repeat: int
 
 
+@attrs.frozen(kw_only=True)
+class Treated:
+    """
+    A layer that is treated in a way of its own.
+
+    Attributes:
+        description: What its architecture says of it.
+        recomputes: Whether it is recomputed where the job asks for that.
+        trains: Whether it is trained.
+    """
+
+    description: Hashable
+    recomputes: bool
+    trains: bool
+
+
+def treated(layers: Sequence[Hashable], every: int, frozen: int) -> Sequence[Hashable]:
+    """
+    Layer descriptions, of which each *every*-th is recomputed and the first *frozen* are not trained.
+
+    Example:
+        >>> [(layer.recomputes, layer.trains) for layer in treated("aaaa", 2, 1)]
+        [(False, False), (True, True), (False, True), (True, True)]
+    """
+    if every == 1 and not frozen:
+        return layers
+    return [Treated(description=d, recomputes=(i + 1) % every == 0, trains=i >= frozen) for i, d in enumerate(layers)]
+
+
 def fold(layers: Sequence[Hashable], longest: int = 8) -> list[Run]:
     """
     Layer descriptions as runs: the shortest period that covers most, then what is left.

@@ -119,6 +119,7 @@ class _Walk:
         self._uses_left: dict[int, int] = {}  # of weights
         self._complete: dict[int, Storage] = {}  # gradients of weights whose uses have all come in, by id of the weight
         self._around = habits.around(program) if habits.around else Around()
+        self._saved: dict[int, Storage] = {}  # results that a recomputation will find kept
 
     def run(self) -> list[Passage]:
         stretches = self._program.stretches
@@ -225,19 +226,28 @@ class _Walk:
 
     def _forward(self, item: Item, last: dict[int, list[Storage]]) -> None:
         if isinstance(item, Region):
-            for storage in item.inputs():
+            for storage in _held_by(item):
                 self._hold(storage)
             for op in item:
+                if op.saved:  # before the forward lets go of it
+                    self._save(op)
                 self._execute(op, last, keep=False)
         else:
             self._execute(item, last, keep=True)
+
+    def _save(self, op: Op) -> None:
+        """What the operation makes is kept for when its region runs again."""
+        for storage in op.made():
+            self._hold(storage)
+            self._saved[id(storage)] = storage
 
     def _execute(self, op: Op, last: dict[int, list[Storage]], *, keep: bool, recomputing: bool = False) -> None:
         if op.again and not recomputing:
             return
         for storage in op.made():
             if id(storage) not in self._local:
-                self._hold(storage)
+                if not recomputing or self._saved.pop(id(storage), None) is None:
+                    self._hold(storage)
                 self._local[id(storage)] = storage
         if op.workspace is not None:
             self._pass_through([op.workspace], op.name)
@@ -273,16 +283,26 @@ class _Walk:
             self._gradients[id(loss)] = gradient
 
     def _backward(self, item: Item) -> None:
-        if isinstance(item, Region):
+        if not isinstance(item, Region):
+            self._derive(item, _storages(item.keeps))
+        elif item.offloads:
+            for op in reversed(item):
+                self._derive(op, self._brought_back(op))
+        else:
             self._recompute(item)
             for op in reversed(item):
-                self._derive(op, recomputed=True)
-            for storage in item.inputs():
+                self._derive(op, _storages(op.keeps), recomputed=True)
+            for storage in (*_held_by(item), *(s for op in item for s in op.made() if self._saved.pop(id(s), None))):
                 self._drop(storage)
-        else:
-            self._derive(item)
 
-    def _derive(self, op: Op, *, recomputed: bool = False) -> None:
+    def _brought_back(self, op: Op) -> list[Storage]:
+        """Copies of what a derivative needs, from the host, for as long as it runs."""
+        copies = [Storage(t.bytes, "copy from the host") for t in (*op.keeps, *op.parameters)]
+        for storage in copies:
+            self._hold(storage)
+        return copies
+
+    def _derive(self, op: Op, kept: Sequence[Storage], *, recomputed: bool = False) -> None:
         """One derivative: gradients of the inputs are made, what was kept is let go."""
         incoming = [self._gradients.pop(id(o)) for o in op.outputs if id(o) in self._gradients]
         made = [(x, self._gradient(x, op, how, incoming)) for x, how in op.gradients]
@@ -290,7 +310,7 @@ class _Walk:
         for _, storage in made:
             if storage not in late:
                 self._hold(storage)
-        self._within_workspaces(op, late)
+        self._within_workspaces(op, kept, late)
         for storage in incoming:
             self._drop(storage)
         if op.name == "linear":
@@ -298,7 +318,7 @@ class _Walk:
         for x, storage in made:
             self._accumulate(x.node, storage)
 
-    def _within_workspaces(self, op: Op, late: Sequence[Storage]) -> None:
+    def _within_workspaces(self, op: Op, kept: Sequence[Storage], late: Sequence[Storage]) -> None:
         """
         What a derivative takes beside its gradients, and the end of what was kept for it: before gradients that are narrowed
         *late*, where a recomputation made it.
@@ -308,15 +328,17 @@ class _Walk:
             self._log(space, 1)
         for space in () if late else spaces:
             self._log(space, -1)
-        for tensor in op.keeps:
-            self._drop(tensor.storage)
+        for storage in kept:
+            self._drop(storage)
         for storage in late:
             self._hold(storage)
         for space in spaces if late else ():
             self._log(space, -1)
 
-    def _gradient(self, x: Tensor, op: Op, how: Passing, incoming: Sequence[Storage]) -> Storage:
+    def _gradient(self, x: Tensor, op: Op, how: Passing | Tensor, incoming: Sequence[Storage]) -> Storage:
         """Where an input's gradient lies."""
+        if isinstance(how, Tensor):
+            return how.storage
         if how == "same":
             return incoming[0]
         return x.storage if how == "in place" else self._new_gradient(x, op)
@@ -373,11 +395,22 @@ def _categorise(stretches: Sequence[Stretch]) -> None:
     for s in stretches:
         for item in s.items:
             if isinstance(item, Region):
-                for storage in item.inputs():
+                for storage in (*_held_by(item), *(made for op in item if op.saved for made in op.made())):
                     storage.category = "activations"
-        for op in s.operations():
-            for tensor in op.keeps:
-                tensor.storage.category = "activations"
+            if isinstance(item, Region) and item.offloads:
+                continue
+            for tensor in (t for op in ([item] if isinstance(item, Op) else item) for t in op.keeps):
+                if tensor.storage.category == "temporary":
+                    tensor.storage.category = "activations"
+
+
+def _held_by(region: Region) -> list[Storage]:
+    """What a region holds from outside: nothing where it runs no second time."""
+    return [] if region.offloads or region.last_needed() is None else region.inputs()
+
+
+def _storages(tensors: Sequence[Tensor]) -> list[Storage]:
+    return [t.storage for t in tensors]
 
 
 def _last_uses(ops: Sequence[Op]) -> dict[int, list[Storage]]:

@@ -13,6 +13,7 @@ from llmplan.evaluating.memory import memory
 from llmplan.nouns.lora import LoRA
 from llmplan.nouns.model import Model
 from llmplan.nouns.parallelism import Parallelism
+from llmplan.nouns.recompute import Recompute
 from llmplan.nouns.training import Training
 from llmplan.planning import resolved_case
 from llmplan.reading import from_dict
@@ -26,7 +27,11 @@ from llmplan.validating.statistics import Compared
 
 _SOURCE: Final = Source(kind="measurement", title="a measured case")
 _PRECISIONS: Final = {"fp32": "fp32", "bf16": "bf16", "autocast": "bf16-autocast", "cast": "bf16-cast", "gather": "bf16-gather"}
-_RECOMPUTE: Final = {"none": "none", "full": "full", "attention": "attention", "attention_core": "attention-core"}
+_RECOMPUTE: Final = {
+    **{what: what for what in ("none", "full", "attention", "pointwise", "selective", "offload")},
+    "attention_core": "attention-core",
+}
+_TRAINABLE: Final = {"all": None, "no-embedding": "all-but-embedding"}
 #: The allocated peak does not depend on the cards; these have room enough, and there are as many as a case has ranks.
 _ANY_NODE: Final = "8x-a100-sxm-80gb"
 
@@ -98,10 +103,12 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
         micro_batch_size=inputs["micro_batch"],
         global_batch_size=inputs["micro_batch"] * inputs["accumulate"],
         optimizer=updates,
-        recompute=_modelled("checkpoint", inputs["checkpoint"], _RECOMPUTE),
+        recompute=_recompute(inputs),
         loss=inputs["loss"],
         loss_chunks=inputs["loss_chunks"],
         adapter=LoRA(rank=rank) if rank else None,
+        trainable=_TRAINABLE.get(inputs.get("trainable", "all"), inputs.get("trainable")),
+        frozen_layers=inputs.get("frozen_layers", 0),
         max_grad_norm=inputs.get("max_grad_norm"),
     )
     framework = "transformers" if "hf" in inputs["model"] else "pytorch"
@@ -120,6 +127,12 @@ def _parallelism(inputs: Mapping[str, Any]) -> Parallelism:
     if not isinstance(given, Mapping):
         raise SpecError("a case", ("expected an object @ inputs.parallelism",))
     return from_dict({"data": 1, **given}, Parallelism, where="inputs.parallelism")
+
+
+def _recompute(inputs: Mapping[str, Any]) -> Recompute:
+    """What is recomputed; newer cases also say in how many layers."""
+    what = _modelled("checkpoint", inputs["checkpoint"], _RECOMPUTE)
+    return Recompute(what=what, every=inputs.get("every", 1))
 
 
 class _Said(dict[str, Any]):

@@ -3,6 +3,7 @@
 import attrs
 
 from llmplan.program.op import Op, Tensor
+from llmplan.runtimes.pytorch.fused_loss import FusedLoss
 from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
 
 
@@ -16,7 +17,7 @@ class Ending:
     scaled: bool
 
 
-class Loss(PointwiseVerbs):
+class Loss(PointwiseVerbs, FusedLoss):
     """The head and the cross-entropy, at once or in pieces."""
 
     def loss(self, x: Tensor, head: Tensor, *, softcap: bool, bias: Tensor | None = None, scaled: bool = False) -> None:
@@ -26,6 +27,9 @@ class Loss(PointwiseVerbs):
         The script's variables hold the final norm's output, and ``logits`` until it is bound to their capped form.
         """
         x.storage.to_the_end = True
+        if self.job.loss == "fused":
+            self._losses.append(self._fused_loss(x, head, plain=bias is None and not scaled))
+            return
         ending = Ending(head=head, bias=bias, softcap=softcap, scaled=scaled)
         pieces = self.job.loss_chunks
         if pieces == 1:
@@ -41,7 +45,8 @@ class Loss(PointwiseVerbs):
 
     def _piece_of_loss(self, x: Tensor, ending: Ending) -> Tensor:
         z = self.product(x, ending.head, ending.bias)
-        z = self.cast(self.scale(z) if ending.scaled else z, "fp32")
+        z = self.scale(z) if ending.scaled else z
+        z = self._full(z) if self.job.loss == "half" else self.cast(z, "fp32")
         if ending.softcap:
             capped = self._unary("tanh", self._unary("scale", z, keep="nothing"), keep="output")
             logits, z = z, self._unary("scale", capped, keep="nothing")

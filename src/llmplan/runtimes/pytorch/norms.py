@@ -45,7 +45,7 @@ class Norms(Casting):
         out = Tensor(x.rows, x.cols, x.format, label=op, needs_gradient=any_needs([x, *weights]))
         kept = [Tensor(rows, 1.0, "fp32", label=f"{op} statistics", needs_gradient=False) for _ in range(statistics)]
         inputs = [x, *weights]
-        self.write(Op(op, inputs, [out, *kept], keeps=[x, *kept], gradients=[(i, "new") for i in inputs]))
+        self.write(Op(op, inputs, [out, *kept], keeps=[*inputs, *kept], gradients=[(i, "new") for i in inputs]))
         return out
 
     def _norm_weight(self, cols: Number, name: str, *, offset: bool) -> Tensor:

@@ -51,11 +51,11 @@ class Views(PointwiseVerbs):
         del heads, columns
         given = x.format
         y = self._constant_product("rotary", x, self._rotary_format)
+        op, length, width = self._last(), self.job.sequence_length, self._rotary_width
+        table = Tensor(length, width, self._rotary_format, label="rotary table", needs_gradient=False)
+        op.parameters = [table] * 4 if op.gradients else []  # each half times each table
         if negated_sines:
-            op = self._last()
-            sines = Tensor(
-                self.job.sequence_length, self._rotary_width, self._rotary_format, label="negated sines", needs_gradient=False
-            )
+            sines = Tensor(length, width, self._rotary_format, label="negated sines", needs_gradient=False)
             op.outputs.append(sines)
             op.keeps = [sines] if op.gradients else []
         return self.cast(y, given) if rotation.narrowed else y
