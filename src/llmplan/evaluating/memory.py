@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.setup import Setup, setup_of, sizes_of
+from llmplan.evaluating.setup import LARGEST_RANK, Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.parallel.buffers import Buffers
 from llmplan.program.op import Category, Region
@@ -71,6 +71,7 @@ class Memory:
         parameters: Weights of this rank.
         host: What is kept in the host's memory.
         stage: The stage of a pipeline that this is, the one that needs most; 0 where there is none.
+        rank: The data-parallel rank that this is, the first of those that need most.
     """
 
     peak: float
@@ -83,6 +84,7 @@ class Memory:
     parameters: float
     host: float
     stage: int = 0
+    rank: int = 0
 
     def split(self) -> dict[Category, float]:
         """The peak by category. [byte]"""
@@ -134,7 +136,7 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
             buckets=0.0,
             gradients=0.0,
             step=0.0,
-            host=parameters + kept + states + paged,
+            host=data.on_the_host(program, states + paged),
         )
     visit = largest(rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
     clipping = clipping_bytes(trained) if setup.clips else 0.0
@@ -236,18 +238,24 @@ def _memory(setup: Setup, sizes_in_order: tuple[tuple[str, float], ...]) -> Memo
     saved = [p for p in rows.saved(atoms, repeats) if p.category == "activations"]
     casts = sum(p.bytes for p in saved if p.label.startswith("cast of "))
     in_step = bool(step > live)
-    moment = rows.moments[row]
+    moment, rank = rows.moments[row], int(sizes.get(LARGEST_RANK, 0.0))
     return Memory(
         peak=always(standing) + max(live, step),
         first_step_peak=_first_step_peak(setup, sizes, live, standing),
         parts=parts_of(standing, [] if in_step else rows.parts(row, atoms, repeats), in_step=in_step),
         phase="optimizer" if in_step else moment.phase,
-        moment="optimizer step" if in_step else f"{moment.label} in {moment.stretch}",
+        moment=("optimizer step" if in_step else f"{moment.label} in {moment.stretch}") + _on(setup, rank),
         saved_for_backward=sum(p.bytes for p in saved) - casts,
         saved_weight_casts=casts,
         parameters=standing.parameters,
         host=standing.host,
+        rank=rank,
     )
+
+
+def _on(setup: Setup, rank: int) -> str:
+    """Which rank has most, where they differ: padding and parameters dealt out whole fall unevenly."""
+    return f", on rank {rank}" if setup.data.ranks_differ else ""
 
 
 def formula(case: Case) -> str:

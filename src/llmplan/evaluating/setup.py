@@ -38,6 +38,8 @@ _KEPT_IN_FULL: Final = ("adamw", "muon", "sgd", "sgd-momentum")
 _STATES: Final[dict[str, States]] = {"fp32": "fp32", "8bit-block": "8bit", "4bit-block": "4bit", "fp8-block": "fp8"}
 #: ZeRO stages that share optimizer states, gradients too, parameters too.
 _DEALT_OUT, _GRADIENTS, _PARAMETERS = 1, 2, 3
+#: Where :func:`sizes_of` says which rank has the most states, where that is not the first.
+LARGEST_RANK: Final = "largest_rank"
 #: Casts that leave the weights as they are and compute in another format.
 _COPYING: Final = ("autocast", "at-use", "at-gather")
 #: Formats that PyTorch's operations are known in here.
@@ -143,7 +145,7 @@ def _dealt_out(case: Case, sizes: Mapping[str, float]) -> dict[str, float]:
     """The same of the rank with the most optimizer states, where whole parameters are dealt out."""
     setup = setup_of(case)
     found = largest_part(setup.structure, setup.rule, tuple(sizes.items()), case.ranks)
-    return {str(RANK_STATES): found.states, str(RANK_TEMPORARIES): found.temporaries}
+    return {str(RANK_STATES): found.states, str(RANK_TEMPORARIES): found.temporaries, LARGEST_RANK: float(found.rank)}
 
 
 @functools.lru_cache(maxsize=1024)

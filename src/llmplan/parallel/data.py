@@ -15,7 +15,7 @@ from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import SHARDS
 from llmplan.program.kernel import Collective
 from llmplan.program.op import Tensor
-from llmplan.program.size import Number, Size, rounded, total
+from llmplan.program.size import Number, Size, power_of_two, rounded, total
 from llmplan.program.stretch import Program
 from llmplan.program.walk import GradientFate
 
@@ -65,6 +65,11 @@ class DataParallel:
         """Whether whole parameters' states are dealt out to the ranks (``ZeroRedundancyOptimizer``)."""
         return self.several and self.stage == _STATES
 
+    @property
+    def ranks_differ(self) -> bool:
+        """Whether ranks may keep unequal parts: whole parameters fall unevenly, and chunks are padded."""
+        return self.partitions or self.sharding is not None
+
     def fate(self, *, used_up: bool) -> GradientFate:
         """What becomes of a gradient in backward; *used_up* where a buffer or the optimizer takes it at once."""
         if self.sharding:
@@ -101,6 +106,18 @@ class DataParallel:
             return 0.0
         size = total(rounded(w.bytes) * n for w, n in program.weights() if _is_trained(w))
         return rounded(size / RANKS) if self._shares(_GRADIENTS) else size
+
+    def on_the_host(self, program: Program, states: Number) -> Number:
+        """
+        What a rank keeps in the host's memory where its shards live there: parameters and gradients in pinned blocks, one a
+        parameter, and *states* of an optimizer that steps there. [byte]
+        """
+        how = self.sharding
+        if how is None or not how.on_host:
+            return 0.0
+        shards = total(power_of_two(how.chunk(w).bytes) * n for w, n in program.weights())
+        gradients = total(power_of_two(how.chunk(w).bytes) * n for w, n in program.weights() if _is_trained(w))
+        return shards + gradients + states
 
     def accumulated(self, program: Program) -> Number:
         """Gradients of earlier micro-batches that are there while the last one runs. [byte]"""

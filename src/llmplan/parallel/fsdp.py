@@ -18,6 +18,7 @@ from typing import Final
 
 import attrs
 
+from llmplan.errors import UnsupportedError
 from llmplan.parallel.sharding import COPIES, SHARDS, first_chunk, padded
 from llmplan.program.around import Around, Book
 from llmplan.program.kernel import Collective
@@ -56,7 +57,17 @@ class FullyShard:
     on_host: bool = False
 
     def around(self, program: Program) -> Around:
-        """What is done around the units of *program*."""
+        """
+        What is done around the units of *program*.
+
+        Raises:
+            UnsupportedError: Parameters of one group lie in several formats.
+        """
+        for weights, _ in self.groups(program):
+            formats = sorted({w.format for w in _trained(weights)})
+            if len(formats) > 1:
+                reason = "it gathers and reduces the parameters of a group in one format; bf16 or fp32 throughout can be sharded"
+                raise UnsupportedError(f"FSDP2 over parameters in {' and '.join(formats)}", reason)
         return _Running(self, program)
 
     def chunk(self, weight: Tensor) -> Tensor:

@@ -130,7 +130,7 @@ class Size:
             return texts[0]
         if self._is_rounded():
             return f"rounded({self.args[0].args[0].args[0]})"
-        if self.kind.isalpha():
+        if self.kind.isidentifier():
             return f"{self.kind}({', '.join(texts)})"
         return f"({texts[0]} {self.kind} {texts[1]})"
 
