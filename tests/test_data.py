@@ -39,12 +39,12 @@ EXPECTED = {
     "machine": "8x-a100-sxm-80gb 8x-h100-sxm host-desktop host-laptop host-server",
     "model": "gpt2 gpt2-large gpt2-medium gpt2-xl llama-3.1-8b nanochat-2026-d24 nanochat-d20 nanochat-d26 nanochat-d32",
     "format": "8bit-block bf16 fp16 fp32 fp8-e4m3 fp8-e5m2 int8 nf4 nf4-double-quantized",
-    "precision": "bf16 bf16-autocast bf16-cast bf16-master fp32 qlora-nf4 qlora-nf4-dq",
+    "precision": "bf16 bf16-autocast bf16-cast bf16-gather bf16-master fp32 qlora-nf4 qlora-nf4-dq",
     "optimizer": (
         "adafactor adafactor-transformers adamw adamw-4bit-torchao adamw-8bit adamw-8bit-torchao adamw-amsgrad adamw-foreach "
         "adamw-fp8-torchao adamw-loop lion lion-8bit muon nadam paged-adamw-32bit paged-adamw-8bit radam sgd sgd-momentum"
     ),
-    "runtime": "pytorch pytorch-compiled transformers",
+    "runtime": "megatron pytorch pytorch-compiled transformers",
     "tariff": "de-eurostat-2025s2 tw-residential us-residential-avg",
     "grid": "de tw us",
     "price": "aws-p5-48xlarge azure-nd96isr-h100-v5-spot oci-bm-gpu-a100-v2-8",

@@ -22,6 +22,7 @@ __all__ = [
     "architectures",
     "calibrations",
     "formats",
+    "frameworks",
     "grids",
     "hardwares",
     "machines",
@@ -44,8 +45,10 @@ tariffs: "Registry[Tariff]" = Registry("tariff", "llmplan.nouns.tariff:Tariff", 
 grids: "Registry[Grid]" = Registry("grid", "llmplan.nouns.grid:Grid", "llmplan.grid")
 prices: "Registry[Price]" = Registry("price", "llmplan.nouns.price:Price", "llmplan.price")
 calibrations: "Registry[Calibration]" = Registry("calibration", "llmplan.nouns.calibration:Calibration", "llmplan.calibration")
-# The class of an architecture is defined further down the house than the registries, which name it and never import it.
+# These classes are defined further down the house than the registries, which name them and never import them.
 architectures: Registry[Any] = Registry("architecture", "llmplan.architectures.architecture:Architecture", "llmplan.architecture")
+
+frameworks: Registry[Any] = Registry("framework", "llmplan.runtimes.framework:Framework", "llmplan.framework")
 
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.kind: registry
@@ -62,6 +65,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
         prices,
         calibrations,
         architectures,
+        frameworks,
     )
 }
 """Every registry, by kind."""

@@ -1,24 +1,20 @@
 """Emitters by framework: how one body of code carries the verbs of :mod:`llmplan.program.emit` out."""
 
-from typing import Final
+import functools
 
-from llmplan.errors import UnsupportedError
 from llmplan.program.emit import Emitter
-from llmplan.runtimes.megatron import Megatron
-from llmplan.runtimes.pytorch import PyTorch
-from llmplan.runtimes.transformers import Transformers
-
-_EMITTERS: Final[dict[str, type[Emitter]]] = {"megatron": Megatron, "pytorch": PyTorch, "transformers": Transformers}
 
 
+@functools.cache
 def emitter_of(framework: str) -> type[Emitter]:
     """
-    The emitter of a framework.
+    The emitter of a framework, ours or a plugin's.
 
     Raises:
-        UnsupportedError: Where there is none yet.
+        UnknownNameError: There is none of that name; the message lists those that are known.
+        PluginError: The plugin that offers it is broken.
     """
-    if framework not in _EMITTERS:
-        known = ", ".join(sorted(_EMITTERS))
-        raise UnsupportedError(f"the operations of the framework {framework!r}", f"known are: {known}")
-    return _EMITTERS[framework]
+    from llmplan.registry import frameworks
+
+    found: type[Emitter] = frameworks[framework].emitter
+    return found

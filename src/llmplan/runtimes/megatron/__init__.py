@@ -7,6 +7,7 @@ into one FP32 buffer; what stands there all the time is :mod:`llmplan.parallel.b
 verbs of one theme.
 """
 
+from llmplan.runtimes.framework import Framework
 from llmplan.runtimes.megatron.attention import MegatronAttention
 from llmplan.runtimes.megatron.experts import MegatronExperts
 from llmplan.runtimes.megatron.loss import MegatronLoss
@@ -15,7 +16,7 @@ from llmplan.runtimes.megatron.tables import MegatronTables
 from llmplan.runtimes.pytorch.norms import Norms
 from llmplan.runtimes.pytorch.views import Views
 
-__all__ = ["Megatron"]
+__all__ = ["FRAMEWORK", "Megatron"]
 
 
 class Megatron(MegatronAttention, MegatronExperts, MegatronLoss, MegatronTables, MegatronPointwise, Norms, Views):
@@ -23,3 +24,6 @@ class Megatron(MegatronAttention, MegatronExperts, MegatronLoss, MegatronTables,
 
     #: A stage lets go of its output once it is sent, and keeps its place in the graph (``deallocate_output_tensor``).
     _keeps_what_it_sends = False
+
+
+FRAMEWORK = Framework(name="megatron", emitter=Megatron)

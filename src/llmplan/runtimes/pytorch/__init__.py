@@ -6,6 +6,7 @@ the kernels' sources, version 2.13), found by measuring and checked against meas
 of one theme.
 """
 
+from llmplan.runtimes.framework import Framework
 from llmplan.runtimes.pytorch.attention import Attentions
 from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.latent import LatentVerbs
@@ -15,8 +16,11 @@ from llmplan.runtimes.pytorch.products import Products
 from llmplan.runtimes.pytorch.tables import Tables
 from llmplan.runtimes.pytorch.views import Views
 
-__all__ = ["PyTorch"]
+__all__ = ["FRAMEWORK", "PyTorch"]
 
 
 class PyTorch(Attentions, GroupedExperts, LatentVerbs, Loss, Tables, Views, Norms, Products):
     """The verbs in eager PyTorch."""
+
+
+FRAMEWORK = Framework(name="pytorch", emitter=PyTorch)

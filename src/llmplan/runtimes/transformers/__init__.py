@@ -5,6 +5,7 @@ It is PyTorch, written out: an RMS norm in six operations, rotations by tables t
 with a mask that is added, logits that the output object holds. Each module holds the verbs of one theme.
 """
 
+from llmplan.runtimes.framework import Framework
 from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.views import Views
 from llmplan.runtimes.transformers.attention import TransformersAttention
@@ -15,7 +16,7 @@ from llmplan.runtimes.transformers.pointwise import TransformersPointwise
 from llmplan.runtimes.transformers.rotary import TransformersRotary
 from llmplan.runtimes.transformers.tables import TransformersTables
 
-__all__ = ["Transformers"]
+__all__ = ["FRAMEWORK", "Transformers"]
 
 
 class Transformers(
@@ -30,3 +31,6 @@ class Transformers(
     Views,
 ):
     """The verbs in Transformers' own code."""
+
+
+FRAMEWORK = Framework(name="transformers", emitter=Transformers)
