@@ -66,7 +66,8 @@ class Memory:
         parts: What lives at the peak, largest first.
         phase: When: "forward", "release" (the end of the forward), "backward" or "optimizer".
         moment: What came last, for people.
-        saved_for_backward: Activations kept when the forward has ended, without copies of weights.
+        saved_for_backward: Activations kept when the forward has ended, without copies of weights; of all micro-batches
+            that are in flight then.
         saved_weight_casts: Copies of weights in another format that are kept then.
         parameters: Weights of this rank.
         host: What is kept in the host's memory.

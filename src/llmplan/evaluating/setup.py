@@ -121,7 +121,12 @@ def _buffers(case: Case) -> Buffers | None:
     if case.runtime.framework != "megatron":
         return None
     p = case.parallelism
-    return Buffers(shared=p.shard > 0, several=case.ranks * p.context > 1, gradients_in=case.precision.gradients)
+    return Buffers(
+        shared=p.shard > 0,
+        several=case.ranks * p.context > 1,
+        gradients_in=case.precision.gradients,
+        expert=EXPERT if p.expert > 1 else 1.0,
+    )
 
 
 def sizes_of(case: Case) -> dict[str, float]:
@@ -202,7 +207,6 @@ def _job(case: Case) -> Job:
         adapters_only=case.training.adapter is not None,
         single_sequence=case.runtime.attention == "eager" and case.micro_batch_size == 1,
         window_binds=_window_binds(case),
-        fused_loss=case.training.loss == "fused",
         share=_share(case),
         windows=case.architecture.windows(case.model.config),
     )

@@ -12,7 +12,7 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "sequence": ("megatron", "pytorch"),
     "context": ("megatron",),
     "pipeline": ("megatron", "pytorch"),
-    "expert": (),
+    "expert": ("megatron",),
 }
 #: What the fields of a shape are called that ranks must divide.
 _DIVIDED: Final = {"num_attention_heads": "query heads", "num_key_value_heads": "key-value heads"}
@@ -32,6 +32,7 @@ def contradictions(case: Case) -> Iterator[str]:
     if p.sequence > 1 and case.micro_batch_size * length / p.context % p.tensor:
         yield f"{p.tensor} ranks do not divide the tokens of a micro-batch @ Parallelism.sequence"
     yield from _heads(case)
+    yield from _experts(case)
     try:
         pieces(len(case.architecture.layers(case.model.config)), *_stages(case))
     except ValueError as error:
@@ -54,6 +55,19 @@ def _heads(case: Case) -> Iterator[str]:
         heads = getattr(shape, name, None)
         if p.context > 1 and p.context_exchange == "a2a" and heads is not None and heads / p.tensor % p.context:
             yield f"{p.context} ranks trade tokens for {what} and do not divide {heads / p.tensor:g} @ Parallelism.context"
+
+
+def _experts(case: Case) -> Iterator[str]:
+    """Whole experts on each rank, and ranks to take them from."""
+    p, shape = case.parallelism, case.architecture.shape(case.model.config)
+    experts = getattr(shape, "num_experts", None)
+    if p.expert > 1 and experts is None:
+        yield f"the model has no experts that {p.expert} ranks could share @ Parallelism.expert"
+    elif p.expert > 1 and experts is not None and experts % p.expert:
+        yield f"{p.expert} ranks do not divide the model's {experts:g} experts @ Parallelism.expert"
+    if case.ranks * p.context % p.expert:
+        others = case.ranks * p.context
+        yield f"{p.expert} ranks that share experts are taken from the {others} that see other tokens @ Parallelism.expert"
 
 
 def _stages(case: Case) -> tuple[int, int, int | None, int | None]:

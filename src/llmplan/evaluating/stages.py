@@ -61,10 +61,14 @@ class Stage:
     occupancies: tuple[Occupancy, ...]
 
 
-def stages_of(case: Case) -> tuple[Stage, ...]:
+def stages_of(case: Case, *, every: bool = False) -> tuple[Stage, ...]:
     """
     The stages of a *case*'s pipeline that can need most: of those with like pieces only the first, as more is in flight
     there than in later ones.
+
+    Args:
+        case: The job.
+        every: Whether all stages are wanted.
 
     Raises:
         JobError: The case contradicts itself.
@@ -74,14 +78,15 @@ def stages_of(case: Case) -> tuple[Stage, ...]:
     descriptions = layers_of(case)
     layout = layers_by_stage(case)
     schedule: Schedule = "gpipe" if p.schedule == "gpipe" else "interleaved" if p.virtual_stages > 1 else "1f1b"
-    found: dict[tuple[Piece, ...], Stage] = {}
+    found: dict[object, Stage] = {}
     for index, ranges in enumerate(layout):
         pieces = tuple(
             _piece(setup, descriptions[r.start : r.stop], first=r.start == 0, last=r.stop == len(descriptions)) for r in ranges
         )
-        if pieces not in found:
+        key: object = index if every else pieces
+        if key not in found:
             passes = occupancies(schedule, p.pipeline, p.virtual_stages, index, case.micro_batches)
-            found[pieces] = Stage(index=index, pieces=pieces, occupancies=passes)
+            found[key] = Stage(index=index, pieces=pieces, occupancies=passes)
     return tuple(found.values())
 
 
@@ -211,15 +216,19 @@ def peak_of_stages(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "V
     return highest
 
 
-def memory_of_stages(case: Case) -> tuple[Memory, ...]:
+def memory_of_stages(case: Case, *, every: bool = False) -> tuple[Memory, ...]:
     """
     The memory of each stage that can need most, in the order of the stages.
+
+    Args:
+        case: The job.
+        every: Whether all stages are wanted.
 
     Raises:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    return _memories(stages_of(case), tuple(sizes_of(case).items()))
+    return _memories(stages_of(case, every=every), tuple(sizes_of(case).items()))
 
 
 @functools.lru_cache(maxsize=256)
@@ -239,7 +248,9 @@ def _memory(stage: Stage, pieces: Sequence[_SizedPiece]) -> Memory:
     beside = _beside(o, pieces)
     gradients = beside - sum(n * piece.left for n, piece in zip(o.others, pieces, strict=True))
     now = [] if in_step else [*rows.parts(row, at.atoms[when], at.counts), *_in_flight(o, pieces)]
-    saved = [p for p in _saved(at) if p.category == "activations"]
+    most = max((f for f in stage.occupancies if f.at.direction == "forward"), key=lambda f: sum(f.others))
+    kept = [*_saved(pieces[most.at.piece]), *_in_flight(most, pieces)]
+    saved = [p for p in kept if p.category == "activations"]
     moment = rows.moments[row]
     stateless: float = always(standing) - standing.optimizer
     return Memory(

@@ -12,7 +12,7 @@ import attrs
 
 from llmplan.parallel.data import RANKS, Weights
 from llmplan.program.kernel import Collective
-from llmplan.program.op import ELEMENT_BYTES
+from llmplan.program.op import ELEMENT_BYTES, Tensor
 from llmplan.program.size import Number, ceil, rounded, total
 
 #: A weight begins at a multiple of so many elements, and a buffer ends at one, where the optimizer is shared.
@@ -31,11 +31,13 @@ class Buffers:
         shared: Whether ranks share the optimizer.
         several: Whether there is more than one rank to share with, or to sum over.
         gradients_in: Format of the gradients' buffer.
+        expert: Ranks that share the experts of a layer.
     """
 
     shared: bool
     several: bool
     gradients_in: str
+    expert: Number = 1.0
 
     def elements(self, weights: Weights) -> Number:
         """Elements of a buffer of these weights, with what it is filled up by."""
@@ -46,17 +48,19 @@ class Buffers:
 
     def parameters(self, weights: Weights) -> Number:
         """Bytes of the weights. [byte]"""
-        weights = list(weights)
-        return rounded(ELEMENT_BYTES[weights[0][0].format] * self.elements(weights)) if weights else 0.0
+        return total(rounded(ELEMENT_BYTES[own[0][0].format] * self.elements(own)) for own in _kinds(weights) if own)
 
     def gradients(self, weights: Weights) -> Number:
-        """Bytes of the gradients' buffer. [byte]"""
-        return rounded(ELEMENT_BYTES[self.gradients_in] * self.elements(weights))
+        """Bytes of the gradients' buffers. [byte]"""
+        return total(rounded(ELEMENT_BYTES[self.gradients_in] * self.elements(own)) for own in _kinds(weights))
 
     def states(self, weights: Weights) -> Number:
-        """Bytes of the optimizer on this rank. [byte]"""
+        """Bytes of the optimizer on this rank; experts' are shared by the ranks that have the same ones. [byte]"""
+        dense, experts = _kinds(weights)
         ranks = RANKS if self.shared and self.several else 1.0
-        return rounded(_STATE_BYTES * self.elements(weights) / ranks)
+        alike = RANKS / self.expert if self.shared and self.several else 1.0
+        states = rounded(_STATE_BYTES * self.elements(dense) / ranks)
+        return states + rounded(_STATE_BYTES * self.elements(experts) / alike) if experts else states
 
     @property
     def updated_share(self) -> Number:
@@ -71,3 +75,10 @@ class Buffers:
         yield gradients, 1.0
         if self.shared:
             yield Collective(kind="all_gather", payload=self.parameters(weights), group=RANKS), 1.0
+
+
+def _kinds(weights: Weights) -> tuple[list[tuple[Tensor, Number]], list[tuple[Tensor, Number]]]:
+    """Weights that all ranks have, and those of experts, which lie in buffers of their own."""
+    found = list(weights)
+    experts = [(w, n) for w, n in found if w.weight is not None and w.weight.role == "expert"]
+    return [(w, n) for w, n in found if all(w is not e for e, _ in experts)], experts

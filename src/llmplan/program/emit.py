@@ -70,7 +70,6 @@ class Job:
         attention: "flash" (one kernel) or "eager" (scores made in full).
         recompute: The part that is recomputed, or None.
         loss_chunks: Pieces that the loss is computed in; 1 is at once.
-        fused_loss: Whether one kernel writes the logits' gradient over them.
         adapters_only: Whether all but the adapters is frozen.
         single_sequence: Whether a micro-batch is one sequence, where that decides which copies are made.
         loss: "plain" (FP32 logits), "half" (logits as the product makes them) or "fused" (gradients made with the loss, some
@@ -91,7 +90,6 @@ class Job:
     attention: str = "flash"
     recompute: Part | None = None
     loss_chunks: int = 1
-    fused_loss: bool = False
     adapters_only: bool = False
     single_sequence: bool = False
     loss: Literal["plain", "half", "fused"] = "plain"
@@ -203,6 +201,8 @@ class Emitter(abc.ABC):
         self._items: list[Item] | Region = []
         self._table: Tensor
         self._table_is_here = False
+        self._entered: dict[int, tuple[Tensor, Tensor]] = {}
+        self._sent: list[Tensor] = []
         self._remembered: dict[str, Tensor] = {}
         self._recomputed, self._trains = job.recompute, True
         self._saving = Saving("nothing")
@@ -268,7 +268,8 @@ class Emitter(abc.ABC):
 
     def program(self, repeats: Sequence[Number]) -> Program:
         """What was said, where the middle of each run stands as often as *repeats* says."""
-        return Program(self._stretches, self._losses, self._constants, list(repeats))
+        held = self._sent if self._keeps_what_it_sends else []
+        return Program(self._stretches, self._losses, self._constants, list(repeats), sent=self._sent, held=held)
 
     def weight(
         self,
@@ -464,8 +465,9 @@ class Emitter(abc.ABC):
         kept = [x] if self._keeps_what_it_sends else []
         self.write(Op("send", [x], [sent], keeps=kept, gradients=[(x, "same")], forward=[], backward=[]))
         self._losses.append(sent)
+        self._sent.append(sent)
 
-    #: Whether a stage's output is kept until its gradient comes back.
+    #: Whether a stage's output is kept until its gradient has gone backward.
     _keeps_what_it_sends = True
 
     @abc.abstractmethod

@@ -76,12 +76,16 @@ class Program:
         losses: Tensors that backward starts from.
         constants: Label and bytes of what is there all the time and no parameter: batch, tables, masks. [byte]
         repeats: For each run, how often its middle stands.
+        sent: What goes to another stage of a pipeline, whose gradient its schedule holds until backward has ended.
+        held: Which of it the schedule holds as long.
     """
 
     stretches: list[Stretch]
     losses: list[Tensor]
     constants: list[tuple[str, Number]]
     repeats: list[Number]
+    sent: list[Tensor] = attrs.field(factory=list)
+    held: list[Tensor] = attrs.field(factory=list)
 
     def count(self, stretch: Stretch) -> Number:
         """How often *stretch* stands."""

@@ -120,6 +120,7 @@ class _Walk:
         self._complete: dict[int, Storage] = {}  # gradients of weights whose uses have all come in, by id of the weight
         self._around = habits.around(program) if habits.around else Around()
         self._saved: dict[int, Storage] = {}  # results that a recomputation will find kept
+        self._held_by_the_schedule: list[Storage] = []  # a pipeline's, until backward has ended
 
     def run(self) -> list[Passage]:
         stretches = self._program.stretches
@@ -163,6 +164,9 @@ class _Walk:
                 if unit:
                     self._around.after_backward(self, unit)
         self._around.end_backward(self)
+        for storage in self._held_by_the_schedule:
+            self._drop(storage)
+        self._held_by_the_schedule.clear()
 
     def _count_uses(self, ops: Sequence[Op]) -> None:
         """How many gradients will come in for each weight."""
@@ -281,6 +285,11 @@ class _Walk:
             gradient = Storage(loss.bytes, "gradient of the loss")
             self._hold(gradient)
             self._gradients[id(loss)] = gradient
+            if any(loss is t for t in self._program.sent):
+                self._held_by_the_schedule.append(gradient)
+        self._held_by_the_schedule += [t.storage for t in self._program.held]
+        for storage in self._held_by_the_schedule:
+            self._hold(storage)
 
     def _backward(self, item: Item) -> None:
         if not isinstance(item, Region):

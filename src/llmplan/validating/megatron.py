@@ -79,6 +79,10 @@ def run_of(inputs: Mapping[str, Any]) -> Case:
     gradients = _PRECISIONS.get((said["dtype"], said["gradients"]))
     if gradients is None or said["recompute"] not in ("none", "full"):
         raise UnsupportedError(f"{said['dtype']} with {said['gradients']} gradients", "modelled are bf16 weights")
+    if said["moe_capacity_factor"] not in (None, 1):
+        raise UnsupportedError(
+            f"a capacity of {said['moe_capacity_factor']}", "modelled are experts with even shares of the tokens"
+        )
     parallelism = Parallelism(
         data=said["data"],
         shard=1 if said["distributed_optimizer"] else 0,
@@ -112,13 +116,12 @@ class _Said(dict[str, Any]):
 def _model(said: Mapping[str, Any]) -> Model:
     """The model of a run."""
     given = _Said(said["model"])
-    if given["kind"] != "dense":
-        raise UnsupportedError(f"the model {given['kind']!r:.80}", "modelled in Megatron-LM are dense decoders")
+    write = {"dense": _dense, "mla-moe": _latent_mixture}.get(given["kind"])
+    if write is None:
+        raise UnsupportedError(f"the model {given['kind']!r:.80}", "modelled in Megatron-LM are dense decoders and latent mixtures")
     config = {
         "hidden_size": given["hidden_size"],
         "num_attention_heads": given["num_attention_heads"],
-        "num_key_value_heads": given["num_key_value_heads"],
-        "head_dim": given["head_dim"],
         "intermediate_size": given["intermediate_size"],
         "num_hidden_layers": said["num_hidden_layers"],
         # These runs have no text: their NullTokenizer adds a word that ends a document (``--tokenizer-type``).
@@ -126,4 +129,21 @@ def _model(said: Mapping[str, Any]) -> Model:
         "max_position_embeddings": said["seq"],
         "tie_word_embeddings": False,
     }
-    return Model(name="llama", architecture="llama", config=config, source=_SOURCE)
+    architecture, own = write(given)
+    return Model(name=architecture, architecture=architecture, config=config | own, source=_SOURCE)
+
+
+def _dense(m: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "llama", {"num_key_value_heads": m["num_key_value_heads"], "head_dim": m["head_dim"]}
+
+
+def _latent_mixture(m: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """DeepSeek's second generation, by its own names; shared experts stand side by side."""
+    names = ("q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "num_experts_per_tok")
+    return "deepseek_v2", {name: m[name] for name in names} | {
+        "n_routed_experts": m["num_experts"],
+        "first_k_dense_replace": m["dense_layers"],
+        "moe_intermediate_size": m["moe_intermediate_size"],
+        "n_shared_experts": m["shared_intermediate_size"] // m["moe_intermediate_size"],
+        "topk_method": "group_limited_greedy",
+    }

@@ -23,6 +23,7 @@ from llmplan.validating.cases import cases_of
 from llmplan.validating.megatron import inputs_of, is_run, measured_of, predict_run
 from llmplan.validating.memory_optimizers import optimizer_of
 from llmplan.validating.report import Report
+from llmplan.validating.shared import is_shared, memory_of, shared
 from llmplan.validating.statistics import Compared
 
 _SOURCE: Final = Source(kind="measurement", title="a measured case")
@@ -80,7 +81,8 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
         SpecError: The case does not say something, or what it says cannot be.
         UnsupportedError: The case asks for something that is not modelled.
     """
-    found = memory(case_of(inputs))
+    case = case_of(inputs)
+    found = memory_of(shared(case, inputs), inputs) if is_shared(inputs) else memory(case)
     peak = found.first_step_peak if inputs.get("steps", 2) == 1 else found.peak
     return {
         "peak": (peak, peak, peak),

@@ -31,7 +31,7 @@ class MegatronLoss(MegatronProducts):
         group = self.job.share.tensor
         sums = [Collective(kind="all_reduce", payload=12.0 * logits.rows, group=group)] if self.job.share.cuts_matrices else []
         read = Pointwise(read=2.0 * logits.bytes, written=logits.bytes, launches=2.0, fusible=False)
-        if self.job.fused_loss:
+        if self.job.loss == "fused":
             self.write(
                 Op(
                     "cross-entropy",

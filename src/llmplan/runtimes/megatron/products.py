@@ -1,6 +1,7 @@
 """Matrix products: cut by columns or rows, joined, their weights' gradients summed into a buffer."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
@@ -16,7 +17,12 @@ from llmplan.program.stretch import Program
 from llmplan.runtimes.pytorch.casting import Casting
 
 #: What an element of a sum in FP32 costs that is read and written. [byte]
-_SUMMED_BYTES = 8.0
+SUMMED_BYTES: Final = 8.0
+
+#: Grouped products run on so many streams, each with a workspace of its own, on Hopper and later (Transformer Engine
+#: 2.11, ``pytorch/cpp_extensions/gemm.py`` and ``common/util/multi_stream.h``). [byte]
+_GROUPED_STREAMS: Final = 4
+_GROUPED_WORKSPACE: Final = 32.0 * 2**20 + 1024.0
 
 
 @attrs.define(eq=False)
@@ -45,6 +51,8 @@ class MegatronProducts(Casting):
         self._joined: dict[tuple[int, str], JoinedMatrix] = {}
         self._part_of: dict[int, JoinedMatrix] = {}
         self._shapes: list[Tensor] = []
+        self._heads_of: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        self._grouped = False
 
     def program(self, repeats: Sequence[Number]) -> Program:
         """
@@ -54,6 +62,9 @@ class MegatronProducts(Casting):
         seen = {(str(w.rows), str(w.cols)): w for w in self._shapes}
         for w in seen.values():
             self.constant("stand-ins for gradients", w.bytes)
+        if self._grouped:
+            for _ in range(_GROUPED_STREAMS):
+                self.constant("workspaces of grouped products", _GROUPED_WORKSPACE)
         return super().program(repeats)
 
     def linear(
@@ -131,7 +142,7 @@ class MegatronProducts(Casting):
         forward: list[Kernel] = [product]
         backward: list[Kernel] = [
             attrs.evolve(product, n=x.cols, k=weight.rows),
-            attrs.evolve(product, m=weight.rows, n=x.cols, k=rows, out_bytes=_SUMMED_BYTES),
+            attrs.evolve(product, m=weight.rows, n=x.cols, k=rows, out_bytes=SUMMED_BYTES),
         ]
         if cuts:
             first, second = ("all_gather", "reduce_scatter") if share.sequence else (None, "all_reduce")
@@ -165,6 +176,6 @@ def _widened(kernel: Kernel, more: Number) -> Kernel:
     """The kernel of a product whose matrix has *more* rows than before."""
     if not isinstance(kernel, Matmul):
         return kernel
-    if kernel.out_bytes == _SUMMED_BYTES:
+    if kernel.out_bytes == SUMMED_BYTES:
         return attrs.evolve(kernel, m=total([kernel.m, more]))
     return attrs.evolve(kernel, n=kernel.n + more)

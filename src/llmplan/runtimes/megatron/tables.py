@@ -56,10 +56,14 @@ class MegatronTables(MegatronProducts, Tables):
         Rows of the words that this rank has and zeros for others, summed over the ranks, or scattered among them where
         the sequence is cut too.
         """
-        share = self.job.share
-        rows = super().embedding(table, scaled=scaled)
-        if not share.cuts_matrices:
-            return rows
+        if self.job.share.cuts_matrices:
+            rows = self._shared_embedding(table)
+            return self.scale(rows) if scaled else rows
+        return super().embedding(table, scaled=scaled)
+
+    def _shared_embedding(self, table: Tensor) -> Tensor:
+        """The same of words that ranks share."""
+        share, rows = self.job.share, super().embedding(table)
         ids = Tensor(rows.rows, 1.0, "int64", label="ids of this rank's words", needs_gradient=False)
         looked_up = self._last()
         looked_up.outputs.append(ids)

@@ -10,16 +10,15 @@ from llmplan.runtimes.framework import Framework
 from llmplan.runtimes.pytorch.attention import Attentions
 from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.latent import LatentVerbs
-from llmplan.runtimes.pytorch.loss import Loss
 from llmplan.runtimes.pytorch.norms import Norms
 from llmplan.runtimes.pytorch.products import Products
-from llmplan.runtimes.pytorch.tables import Tables
+from llmplan.runtimes.pytorch.shares import Shares
 from llmplan.runtimes.pytorch.views import Views
 
 __all__ = ["FRAMEWORK", "PyTorch"]
 
 
-class PyTorch(Attentions, GroupedExperts, LatentVerbs, Loss, Tables, Views, Norms, Products):
+class PyTorch(Attentions, GroupedExperts, LatentVerbs, Shares, Views, Norms, Products):
     """The verbs in eager PyTorch."""
 
 

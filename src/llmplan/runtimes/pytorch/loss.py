@@ -44,12 +44,20 @@ class Loss(PointwiseVerbs, FusedLoss):
                 self._losses.append(self._piece_of_loss(share, ending))
 
     def _piece_of_loss(self, x: Tensor, ending: Ending) -> Tensor:
-        z = self.product(x, ending.head, ending.bias)
+        z = self._head_product(x, ending)
         z = self.scale(z) if ending.scaled else z
         z = self._full(z) if self.job.loss == "half" else self.cast(z, "fp32")
         if ending.softcap:
             capped = self._unary("tanh", self._unary("scale", z, keep="nothing"), keep="output")
             logits, z = z, self._unary("scale", capped, keep="nothing")
             self._last().inputs.append(logits)  # the name still holds the uncapped logits while these are made
+        return self._cross_entropy(z)
+
+    def _head_product(self, x: Tensor, ending: Ending) -> Tensor:
+        """Logits."""
+        return self.product(x, ending.head, ending.bias)
+
+    def _cross_entropy(self, z: Tensor) -> Tensor:
+        """Of FP32 logits."""
         log_probabilities = self._unary("log_softmax", z, keep="output")
         return self._unary("nll_loss", log_probabilities, keep="nothing", rows=1.0, cols=1.0)
