@@ -110,8 +110,13 @@ def _with_sharing(case: Case, asked: Mapping[str, Any]) -> Iterator[tuple[str, s
         yield f"casts {case.precision.casts!r} with {ways} parallelism", "modelled are weights that are computed with as they are"
     if case.parallelism.shard > 1 and case.ranks > 1:
         yield f"ZeRO stage {case.parallelism.shard} with {ways} parallelism", "modelled are stages 0 and 1"
-    if case.training.loss == "chunked" and ("tensor" in asked or "pipeline" in asked):
-        yield f"a chunked loss with {ways} parallelism", "what its pieces send is not modelled"
+    training = case.training
+    if training.loss != "plain" and case.runtime.framework != "megatron":
+        yield f"a {training.loss} loss with {ways} parallelism", "modelled is the plain one over shared words"
+    if training.dropout or training.frozen_layers or training.trainable not in (None, "all"):
+        yield f"dropout or frozen weights with {ways} parallelism", "their masks and what needs no gradient are not cut"
+    if case.recompute.every != 1 and "pipeline" in asked:
+        yield "recomputing every few layers of a stage", "modelled is every layer, or none"
     if case.optimizer.when == "backward" or case.optimizer.states_on == "host" or case.optimizer.algorithm == "muon":
         yield (
             f"the optimizer {case.optimizer.name} with {ways} parallelism",
