@@ -123,8 +123,8 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     if setup.buffers is not None:
         return _standing_in_buffers(setup.buffers, found)
     data, rule, program = setup.data, setup.rule, found.program
-    trained = data.updated((w, n) for w, n in program.weights() if w.weight and w.weight.trainable)
-    parameters, kept = data.parameters(program.weights()), data.gradients(program)
+    trained = data.updated(program)
+    parameters, kept = data.parameters(program), data.gradients(program)
     states = data.states(total(rule.device_bytes(w) * n for w, n in trained) + rule.shared_bytes)
     paged = data.states(total(rule.paged_bytes(w) * n for w, n in trained))
     used_up = setup.structure.steps_in_backward is not None
@@ -148,7 +148,7 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
         accumulated=data.accumulated(program) if setup.accumulates else 0.0,
         buckets=data.buckets(program),
         gradients=0.0 if used_up else kept,
-        step=0.0 if used_up else maximum(data.temporaries(rule.temporary_bytes(trained)) + visit, clipping),
+        step=0.0 if used_up else maximum(data.temporaries(program, rule.temporary_bytes(trained)) + visit, clipping),
         host=(states if setup.states_on_host else paged) + _on_host(found.program),
     )
 

@@ -5,6 +5,7 @@ import functools
 import attrs
 
 from llmplan.evaluating.tracing import Structure, trace
+from llmplan.parallel.deepspeed import touched
 from llmplan.parallel.zero import dealt
 from llmplan.program.op import Tensor
 from llmplan.program.optimizer import Rule
@@ -44,6 +45,13 @@ def largest_part(structure: Structure, rule: Rule, sizes: tuple[tuple[str, float
         )
         found.append(Largest(rank, *(float(v) for v in evaluate([states, temporaries], {}))))
     return max(found, key=lambda part: part.states + part.temporaries)
+
+
+@functools.lru_cache(maxsize=1024)
+def most_touched(structure: Structure, sizes: tuple[tuple[str, float], ...], ranks: int) -> tuple[int, float]:
+    """The rank whose equal share of one flat buffer touches the most elements of whole parameters, and how many these are."""
+    each = touched([float(v) for v in evaluate([w.elements for w in _each(structure, dict(sizes))], {})], ranks)
+    return each.index(max(each)), max(each)
 
 
 def _each(structure: Structure, sizes: dict[str, float]) -> list[Tensor]:

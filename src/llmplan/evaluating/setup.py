@@ -10,13 +10,14 @@ from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.errors import JobError, UnsupportedError
 from llmplan.evaluating import sharing
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.partition import largest_part
+from llmplan.evaluating.partition import largest_part, most_touched
 from llmplan.evaluating.tracing import CONTEXT, EXPERT, RANK, SEQUENCE, TENSOR, TOKENS, Structure
 from llmplan.evaluating.treatment import contradictions, not_modelled, shape_of, treatment_of
 from llmplan.nouns.model import Model
 from llmplan.nouns.precision import Precision
 from llmplan.parallel.buffers import Buffers
 from llmplan.parallel.data import RANK_STATES, RANK_TEMPORARIES, RANKS, DataParallel
+from llmplan.parallel.deepspeed import BUCKET_ELEMENTS, TOUCHED_ELEMENTS, FlatPartition
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import COPIES, SHARDS
 from llmplan.program.emit import Casts, Job
@@ -98,7 +99,7 @@ def setup_of(case: Case) -> Setup:
         stored=case.frozen_format,
         lora=case.training.adapter is not None,
         fate=data.fate(used_up=in_backward or accumulates or buffers is not None),
-        sharding=data.sharding,
+        sharding=data.sharding or data.flat,
         steps_in_backward=rule if in_backward else None,
         frozen_layers=case.training.frozen_layers > 0,
         visits_in_backward=in_backward and case.optimizer.states_on == "host",
@@ -142,6 +143,8 @@ def sizes_of(case: Case) -> dict[str, float]:
         str(COPIES): float(p.replicate),
         str(RANK): float(adapter.rank if adapter else 0),
     }
+    if _is_deepspeed(case):
+        return sizes | _touched(case, sizes)
     deals_out = p.shard == _DEALT_OUT and case.ranks > 1 and case.runtime.framework != "megatron"
     return sizes | _dealt_out(case, sizes) if deals_out else sizes
 
@@ -151,6 +154,17 @@ def _dealt_out(case: Case, sizes: Mapping[str, float]) -> dict[str, float]:
     setup = setup_of(case)
     found = largest_part(setup.structure, setup.rule, tuple(sizes.items()), case.ranks)
     return {str(RANK_STATES): found.states, str(RANK_TEMPORARIES): found.temporaries, LARGEST_RANK: float(found.rank)}
+
+
+def _touched(case: Case, sizes: Mapping[str, float]) -> dict[str, float]:
+    """The same of the rank whose share of DeepSpeed's flat buffer touches the most."""
+    rank, elements = most_touched(setup_of(case).structure, tuple(sizes.items()), case.ranks)
+    bucket = float(case.parallelism.reduce_bucket_size)
+    return {str(TOUCHED_ELEMENTS): elements, str(BUCKET_ELEMENTS): bucket, LARGEST_RANK: float(rank)}
+
+
+def _is_deepspeed(case: Case) -> bool:
+    return case.parallelism.implementation == "deepspeed" and case.ranks > 1
 
 
 @functools.lru_cache(maxsize=1024)
@@ -175,6 +189,7 @@ def _data(case: Case) -> DataParallel:
         stage=p.shard,
         several=True,
         sharding=_sharding(case, early=early) if p.shard == _PARAMETERS else None,
+        flat=FlatPartition(ranks=RANKS) if _is_deepspeed(case) else None,
         bucket_views=p.gradient_as_bucket_view,
         last_only=not early,
     )
@@ -327,7 +342,9 @@ def _optimizer_not_modelled(rule: Rule, precision: Precision) -> Iterator[tuple[
 
 
 def _sharding_not_modelled(case: Case) -> Iterator[tuple[str, str]]:
-    """What FSDP2 cannot do, or was never measured doing."""
+    """What DeepSpeed and FSDP2 cannot do, or is not known of them."""
+    if _is_deepspeed(case):
+        yield from _deepspeed_not_modelled(case)
     sharded = case.parallelism.shard == _PARAMETERS and case.ranks > 1
     if case.precision.casts == "at-gather" and not sharded:
         yield "casts at-gather without gathers", "weights are cast when they are gathered, which is stage 3 on several ranks"
@@ -337,6 +354,21 @@ def _sharding_not_modelled(case: Case) -> Iterator[tuple[str, str]]:
         yield "Muon over FSDP2's shards", "it orthogonalises whole matrices, and what gathers them for it is not modelled"
     if case.frozen_format:
         yield f"FSDP2 over weights packed in {case.frozen_format.name}", "how packed weights are cut and gathered is not modelled"
+
+
+def _deepspeed_not_modelled(case: Case) -> Iterator[tuple[str, str]]:
+    p, o = case.parallelism, case.optimizer
+    if p.shard != _GRADIENTS:
+        yield f"DeepSpeed's stage {p.shard}", "its flat buffers and buckets are known in stage 2"
+    if case.precision.casts != "master-copy":
+        yield (
+            f"the precision {case.precision.name} in DeepSpeed",
+            "modelled are 16-bit weights with a master copy, as 'bf16-master'",
+        )
+    if (o.algorithm, o.when, o.states_on) != ("adamw", "step", "device"):
+        yield f"the optimizer {o.name} in DeepSpeed", "modelled is AdamW at the step, on the device"
+    if case.training.adapter or case.frozen_format:
+        yield "adapters in DeepSpeed", "what it does with frozen weights is not known"
 
 
 def _formats_not_modelled(precision: Precision, framework: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ import attrs
 from llmplan.architectures.architecture import Architecture, Shape
 from llmplan.nouns.format import Format
 from llmplan.parallel.data import RANKS
+from llmplan.parallel.deepspeed import FlatPartition
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.program.emit import Emitter, Job
 from llmplan.program.layer import Layer, packed, plain, with_lora
@@ -45,7 +46,7 @@ class Structure:
         stored: Format that frozen matrices are packed in, or None.
         lora: Whether linear layers have adapters.
         fate: What becomes of gradients.
-        sharding: How parameters are shared and gathered, or None where each rank has all of them.
+        sharding: What is done around blocks and passes to share parameters or gradients, or None.
         steps_in_backward: The optimizer, where it runs in backward.
         makes_states: Whether it makes its states there, as in the first step.
         frozen_layers: Whether the embedding and some first layers are not trained.
@@ -60,7 +61,7 @@ class Structure:
     stored: Format | None = None
     lora: bool = False
     fate: GradientFate = "stays"
-    sharding: FullyShard | None = None
+    sharding: FullyShard | FlatPartition | None = None
     steps_in_backward: Rule | None = None
     makes_states: bool = False
     visits_in_backward: bool = False

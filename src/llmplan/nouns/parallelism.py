@@ -24,9 +24,9 @@ class Parallelism(Noun):
         replicate: Copies of the sharded model: ranks of one copy share its parameters, and copies sum their gradients (HSDP).
             A divisor of ``data``; 1 where all ranks share one copy.
 
-        implementation: Whose code: "ddp" (PyTorch's DistributedDataParallel, with its ZeroRedundancyOptimizer in stage 1) or
-            "fsdp2" (PyTorch's fully_shard on each block and the whole model). None: "ddp" in stages 0 and 1, "fsdp2" in 3, and in
-            2 what ZeRO's paper describes.
+        implementation: Whose code: "ddp" (PyTorch's DistributedDataParallel, with its ZeroRedundancyOptimizer in stage 1),
+            "fsdp2" (PyTorch's fully_shard on each block and the whole model), or "deepspeed" (stage 2). None: "ddp" in stages 0
+            and 1, "fsdp2" in 3, and in 2 what ZeRO's paper describes, without buffers.
 
         reshard_after_forward: Whether a block's gathered parameters are let go after its forward and gathered again for its
             backward. FSDP2 alone has this choice.
@@ -37,6 +37,8 @@ class Parallelism(Noun):
         gradient_as_bucket_view: Whether gradients lie in the buckets that DDP sends, instead of being copied there.
 
         reduce_format: Format that FSDP2 sums gradients in. None: that of the precision's gradients.
+
+        reduce_bucket_size: Elements of the bucket that DeepSpeed sums gradients in. [element]
 
         parameters_on: Where FSDP2's shards live: on the "device", or on the "host", with their gradients and optimizer states.
 
@@ -76,11 +78,12 @@ class Parallelism(Noun):
     data: _Ways | None = None
     shard: Annotated[int, Between(0, 3)] = 0
     replicate: _Ways = 1
-    implementation: Literal["ddp", "fsdp2"] | None = None
+    implementation: Literal["ddp", "fsdp2", "deepspeed"] | None = None
     reshard_after_forward: bool = True
     gradient_sync: Literal["every", "last"] | None = None
     gradient_as_bucket_view: bool = False
     reduce_format: Name | None = None
+    reduce_bucket_size: Annotated[int, Between(1, 1e12)] = 500_000_000
     parameters_on: Literal["device", "host"] = "device"
     tensor: _Ways = 1
     pipeline: _Ways = 1

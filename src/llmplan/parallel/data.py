@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from llmplan.parallel.deepspeed import FlatPartition
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import SHARDS
 from llmplan.program.kernel import Collective
@@ -45,6 +46,7 @@ class DataParallel:
         stage: ZeRO stage, 0 to 3.
         several: Whether there is more than one rank; a single one shares nothing and sends nothing.
         sharding: How FSDP2 shares parameters, in stage 3.
+        flat: How DeepSpeed divides one flat buffer, in stage 2.
         bucket_views: Whether gradients lie in the buckets that they are sent from.
         last_only: Whether only the last micro-batch of a step sums gradients between ranks.
     """
@@ -52,6 +54,7 @@ class DataParallel:
     stage: int = 0
     several: bool = False
     sharding: FullyShard | None = None
+    flat: FlatPartition | None = None
     bucket_views: bool = False
     last_only: bool = True
 
@@ -68,40 +71,49 @@ class DataParallel:
     @property
     def ranks_differ(self) -> bool:
         """Whether ranks may keep unequal parts: whole parameters fall unevenly, and chunks are padded."""
-        return self.partitions or self.sharding is not None
+        return self.partitions or self.sharding is not None or self.flat is not None
 
     def fate(self, *, used_up: bool) -> GradientFate:
         """What becomes of a gradient in backward; *used_up* where a buffer or the optimizer takes it at once."""
         if self.sharding:
             return "stays"
-        if used_up or (self.several and self.bucket_views):
+        if used_up or self.flat or (self.several and self.bucket_views):
             return "taken"
         return "sharded" if self._shares(_GRADIENTS) else "stays"
 
-    def updated(self, weights: Weights) -> list[tuple[Tensor, Number]]:
-        """What a rank's optimizer sees of some parameters, where it is not a choice among them."""
-        how = self.sharding
-        return [(how.chunk(w), n) for w, n in weights] if how else list(weights)
+    def updated(self, program: Program) -> list[tuple[Tensor, Number]]:
+        """What a rank's optimizer sees of all that is trained, where it is not a choice among parameters."""
+        if self.flat:
+            return [(self.flat.share(program), 1.0)]
+        how, trained = self.sharding, [(w, n) for w, n in program.weights() if _is_trained(w)]
+        return [(how.chunk(w), n) for w, n in trained] if how else trained
 
     def states(self, size: Number) -> Number:
         """What a rank keeps of the optimizer states of what it updates, all of *size*. [byte]"""
         if self.partitions:
             return RANK_STATES
-        return rounded(size / RANKS) if self.stage == _GRADIENTS and self.several else size
+        divides = self.stage == _GRADIENTS and self.several and not self.flat
+        return rounded(size / RANKS) if divides else size
 
-    def temporaries(self, size: Number) -> Number:
-        """What the optimizer takes for a moment, *size* where it sees all parameters. [byte]"""
+    def temporaries(self, program: Program, size: Number) -> Number:
+        """What the step takes for a moment, *size* where the optimizer alone takes something. [byte]"""
+        if self.flat:
+            return self.flat.step(program)
         return RANK_TEMPORARIES if self.partitions else size
 
-    def parameters(self, weights: Weights) -> Number:
+    def parameters(self, program: Program) -> Number:
         """Weights as they lie on a rank. [byte]"""
+        if self.flat:
+            return self.flat.parameters(program)
         how = self.sharding
-        return total(rounded(how.chunk(w).bytes if how else _stored(w)) * n for w, n in weights)
+        return total(rounded(how.chunk(w).bytes if how else _stored(w)) * n for w, n in program.weights())
 
     def gradients(self, program: Program) -> Number:
         """What a rank keeps of gradients when backward is done. [byte]"""
         if self.sharding:
             return total(self.sharding.shard_bytes(group) * n for group, n in self.sharding.groups(program))
+        if self.flat:
+            return self.flat.gradients(program)
         if self.several and self.bucket_views:
             return 0.0
         size = total(rounded(w.bytes) * n for w, n in program.weights() if _is_trained(w))
