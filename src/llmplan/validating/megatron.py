@@ -21,9 +21,9 @@ _MIB: Final = 2.0**20
 _ANY_MACHINE: Final = "8x a100-sxm-80gb"
 #: What PyTorch's counters include beside a program's own tensors: Transformer Engine's workspace on Hopper and later,
 #: and two of cuBLAS's, 8.125 MiB each, for the thread of the forward and that of autograd, on ranks whose output layer
-#: is a product of PyTorch's (PyTorch 2.10, ``aten/src/ATen/cuda/CUDABlas``: 32 MiB are compute capability 9.0's alone).
+#: or router is a product of PyTorch's (PyTorch 2.10, ``aten/src/ATen/cuda/CUDABlas``: 32 MiB are compute capability 9.0's alone).
 _COUNTED: Final = TRANSFORMER_ENGINE_WORKSPACE
-_COUNTED_WITH_THE_HEAD: Final = 2.0 * 8.125 * _MIB
+_COUNTED_WITH_PRODUCTS: Final = 2.0 * 8.125 * _MIB
 _PRECISIONS: Final = {("bf16", "fp32"): "fp32", ("bf16", "bf16"): "bf16"}
 
 
@@ -68,8 +68,8 @@ def predict_run(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, floa
     """
     case = run_of(inputs)
     found = memory(case)
-    has_head = found.stage == case.parallelism.pipeline - 1
-    peak = found.peak + _COUNTED + (_COUNTED_WITH_THE_HEAD if has_head else 0.0)
+    products = found.stage == case.parallelism.pipeline - 1 or "num_experts" in inputs["model"]
+    peak = found.peak + _COUNTED + (_COUNTED_WITH_PRODUCTS if products else 0.0)
     return {"peak": (peak, peak, peak), "reserved": reserved(peak).si}
 
 

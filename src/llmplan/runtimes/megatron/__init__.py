@@ -12,7 +12,6 @@ from llmplan.runtimes.megatron.attention import MegatronAttention
 from llmplan.runtimes.megatron.experts import MegatronExperts
 from llmplan.runtimes.megatron.latent import MegatronLatent
 from llmplan.runtimes.megatron.loss import MegatronLoss
-from llmplan.runtimes.megatron.pointwise import MegatronPointwise
 from llmplan.runtimes.megatron.tables import MegatronTables
 from llmplan.runtimes.pytorch.norms import Norms
 from llmplan.runtimes.pytorch.views import Views
@@ -20,7 +19,7 @@ from llmplan.runtimes.pytorch.views import Views
 __all__ = ["FRAMEWORK", "Megatron"]
 
 
-class Megatron(MegatronAttention, MegatronExperts, MegatronLatent, MegatronLoss, MegatronTables, MegatronPointwise, Norms, Views):
+class Megatron(MegatronAttention, MegatronExperts, MegatronLatent, MegatronLoss, MegatronTables, Norms, Views):
     """The verbs in Megatron-LM with Transformer Engine."""
 
     #: A stage lets go of its output once it is sent, and keeps its place in the graph (``deallocate_output_tensor``).

@@ -9,15 +9,50 @@ where experts are padded to a capacity of one, and on average where a loss balan
 import attrs
 
 from llmplan.errors import UnsupportedError
+from llmplan.program.emit import Job
 from llmplan.program.experts import Experts, Router, Routing
 from llmplan.program.kernel import Collective, Kernel, Matmul, Pointwise
+from llmplan.program.layer import Layer, plain
 from llmplan.program.op import Op, Passing, Tensor
 from llmplan.program.size import Number, ceil
-from llmplan.runtimes.megatron.products import SUMMED_BYTES, MegatronProducts
+from llmplan.runtimes.megatron.pointwise import MegatronPointwise
+from llmplan.runtimes.megatron.products import SUMMED_BYTES
 
 
-class MegatronExperts(MegatronProducts):
+@attrs.frozen(kw_only=True, eq=False)
+class _Dispatched:
+    """
+    Rows that have come to the ranks of their experts.
+
+    Attributes:
+        rows, scores: They, and the score of each.
+        order: Where each came from.
+        held: What the script's variables hold until the sum over experts is there.
+        router, experts: Who chose, and who works.
+    """
+
+    rows: Tensor
+    scores: Tensor
+    order: Tensor
+    held: tuple[Tensor, ...]
+    router: Router
+    experts: Experts
+
+
+class MegatronExperts(MegatronPointwise):
     """``MoELayer``."""
+
+    def __init__(self, job: Job, layer: Layer = plain) -> None:
+        super().__init__(job, layer)
+        self._dispatched: dict[int, _Dispatched] = {}
+
+    def plus(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
+        """A sum. Experts that every token goes through run between the others' dispatch and their products."""
+        for term in (a, b):
+            dispatched = self._dispatched.pop(id(term), None)
+            if dispatched is not None:
+                self._computed(dispatched, term)
+        return super().plus(a, b, broadcast=broadcast)
 
     def route(self, x: Tensor, router: Router) -> Routing:
         """
@@ -56,8 +91,9 @@ class MegatronExperts(MegatronProducts):
 
     def experts(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """
-        A copy of each token for each of its experts, sorted by expert; to the ranks that have them and sorted there;
-        two grouped products around the gated activation, which multiplies by the scores; and all the way back.
+        A copy of each token for each of its experts, sorted by expert, to the ranks that have them. There they are sorted
+        and go through two grouped products around the gated activation, which multiplies by the scores, and all the way
+        back: when :meth:`plus` adds what comes of it.
 
         Raises:
             UnsupportedError: Experts of another kind than SwiGLU's.
@@ -74,28 +110,43 @@ class MegatronExperts(MegatronProducts):
         self.write(
             Op("permute", [x, routing.scores, routing.indices], [permuted, scores, order], keeps=[order], gradients=gradients)
         )
-        there, scores = self._moved(permuted, back=False), self._moved(scores, back=False)
-        width = experts.intermediate_size
-        both = self._grouped_product(there, 2.0 * width, router, f"{experts.name}.fc1")
-        h = Tensor(rows, width, x.format, label="gated activation")
-        self.write(Op("gated activation", [both, scores], [h], keeps=[both, scores], gradients=[(both, "new"), (scores, "new")]))
-        back = self._moved(self._grouped_product(h, x.cols, router, f"{experts.name}.fc2"), back=True)
+        rows_there, scores_there = self._traded_among_experts(permuted), self._traded_among_experts(scores)
         y = Tensor(x.rows, x.cols, x.format, label="sum over experts")
-        self.write(Op("unpermute", [back, order], [y], keeps=[order], gradients=[(back, "new")]))
+        self._dispatched[id(y)] = _Dispatched(
+            rows=rows_there, scores=scores_there, order=order, held=(permuted, rows_there), router=router, experts=experts
+        )
         return y
 
-    def _moved(self, x: Tensor, *, back: bool) -> Tensor:
-        """To the ranks that have the experts and sorted by expert there, or back."""
-        ranks = self.job.share.expert
-        message: list[Kernel] = [Collective(kind="all_to_all", payload=x.bytes, group=ranks)]
-        steps: list[tuple[str, list[Kernel]]] = [("sort", [Pointwise(read=x.bytes, written=x.bytes)])]
-        if self.job.share.cuts_experts:
-            steps.insert(1 if back else 0, ("all-to-all", message))
-        for name, kernels in steps:
-            y = Tensor(x.rows, x.cols, x.format, label=name)
-            self.write(Op(name, [x], [y], gradients=[(x, "new")], forward=kernels, backward=kernels))
-            x = y
-        return x
+    def _computed(self, d: "_Dispatched", y: Tensor) -> None:
+        """
+        The products of rows that have come in, and all the way back to *y*. The script's variables hold the rows before
+        and after they were sent, and those that are sent back, until it returns.
+        """
+        rows, scores = self._sorted(d.rows), self._sorted(d.scores)
+        width = d.experts.intermediate_size
+        both = self._grouped_product(rows, 2.0 * width, d.router, f"{d.experts.name}.fc1")
+        h = Tensor(rows.rows, width, rows.format, label="gated activation")
+        self.write(Op("gated activation", [both, scores], [h], keeps=[both, scores], gradients=[(both, "new"), (scores, "new")]))
+        sorted_back = self._sorted(self._grouped_product(h, y.cols, d.router, f"{d.experts.name}.fc2"))
+        back = self._traded_among_experts(sorted_back)
+        op = Op("unpermute", [back, d.order, *d.held, sorted_back], [y], keeps=[d.order], gradients=[(back, "new")])
+        op.forward = op.backward = [Pointwise(read=back.bytes, written=y.bytes)]
+        self.write(op)
+
+    def _sorted(self, x: Tensor) -> Tensor:
+        """Rows of one expert put beside one another, or back."""
+        y = Tensor(x.rows, x.cols, x.format, label="sort")
+        self.write(Op("sort", [x], [y], gradients=[(x, "new")]))
+        return y
+
+    def _traded_among_experts(self, x: Tensor) -> Tensor:
+        """Rows go to the ranks that have their experts, or back; *x* itself where each rank has all."""
+        if not self.job.share.cuts_experts:
+            return x
+        y = Tensor(x.rows, x.cols, x.format, label="all-to-all")
+        kernels: list[Kernel] = [Collective(kind="all_to_all", payload=x.bytes, group=self.job.share.expert)]
+        self.write(Op("all-to-all", [x], [y], gradients=[(x, "new")], forward=kernels, backward=kernels))
+        return y
 
     def _grouped_product(self, x: Tensor, out: Number, router: Router, name: str) -> Tensor:
         """One product for each expert of this rank, their weights' gradients summed into the buffer."""
