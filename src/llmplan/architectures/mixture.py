@@ -123,11 +123,11 @@ class Mixture(Decoder):
         with e.region("block"):
             with e.region("attention"):
                 a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=layer.windowed)
+                a = self.added(e, s, a)
             x = e.plus(x, a)
             h = self.norm(e, x, "post_attention_layernorm")
-            if not layer.routed or not isinstance(s, MixtureShape):
-                return e.plus(x, self.feed_forward(e, s, h))
-            return e.plus(x, self.mixture(e, s, h))
+            m = self.mixture(e, s, h) if layer.routed and isinstance(s, MixtureShape) else self.feed_forward(e, s, h)
+            return e.plus(x, self.added(e, s, m))
 
     def mixture(self, e: Emitter, s: MixtureShape, h: Tensor) -> Tensor:
         """The routed experts; families with shared ones add them."""

@@ -31,7 +31,22 @@ class SparseStepMixture(Mixture):
         )
 
 
-class Qwen2Moe(SparseStepMixture, Qwen2):
+class SharedGateMixture(SparseStepMixture):
+    """Mixtures with an expert that every token goes through, which a gate of its own weighs."""
+
+    def shared_size(self, read: Reader, config: Mapping[str, Any]) -> int:  # noqa: ARG002
+        """``shared_expert_intermediate_size``."""
+        return read.count("shared_expert_intermediate_size")
+
+    def mixture(self, e: Emitter, s: MixtureShape, h: Tensor) -> Tensor:
+        """The shared expert, the routed ones, and the sum of the two, the shared one times its gate."""
+        shared = self.shared_expert(e, s, h)
+        routed = super().mixture(e, s, h)
+        gate = e.activation(e.linear(h, 1.0, name="shared_expert_gate"), "sigmoid")
+        return e.plus(routed, e.times(shared, gate, broadcast=True))
+
+
+class Qwen2Moe(SharedGateMixture, Qwen2):
     """The mixture of "Qwen2 Technical Report", arXiv 2407.10671, section 2.2.2, and of Qwen1.5-MoE."""
 
     name = "qwen2_moe"
@@ -56,17 +71,6 @@ class Qwen2Moe(SparseStepMixture, Qwen2):
 
     def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         return super()._choices(read, config) | {"attention_bias": read.flag("qkv_bias", default=True)}
-
-    def shared_size(self, read: Reader, config: Mapping[str, Any]) -> int:  # noqa: ARG002
-        """``shared_expert_intermediate_size``."""
-        return read.count("shared_expert_intermediate_size")
-
-    def mixture(self, e: Emitter, s: MixtureShape, h: Tensor) -> Tensor:
-        """The shared expert, the routed ones, and the sum of the two, the shared one times its gate."""
-        shared = self.shared_expert(e, s, h)
-        routed = super().mixture(e, s, h)
-        gate = e.activation(e.linear(h, 1.0, name="shared_expert_gate"), "sigmoid")
-        return e.plus(routed, e.times(shared, gate, broadcast=True))
 
 
 class Qwen3Moe(SparseStepMixture, Decoder):

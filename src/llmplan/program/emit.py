@@ -25,6 +25,7 @@ from llmplan.program.stretch import Program, Stretch, Unit
 
 if TYPE_CHECKING:
     from llmplan.program.experts import Experts, Router, Routing
+    from llmplan.program.scanning import Delta, Scan
 
 #: Parts of a model that can be recomputed. "block" is a whole layer, "attention" its attention half with the norm,
 #: "attention-core" the scores and values alone, "loss" a piece of a chunked loss.
@@ -47,6 +48,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     "relu",
     "relu2",
 )
+
+#: Which columns are rotated together, and as what: neighbours as real numbers or as complex ones; a column of each half.
+PairKind = Literal["neighbours", "complex", "halves"]
 
 #: Where the casts between the weights' format and the compute format happen.
 Casts = Literal["none", "autocast", "at-use", "master-copy"]
@@ -209,6 +213,8 @@ class Emitter(abc.ABC):
         self._held: list[Tensor] = []
         self._held_by_attention: list[Tensor] = []
         self._held_beside: list[Tensor] = []
+        self._sharing: str | None = None
+        self._shared_weights: dict[tuple[str, str] | None, Tensor] = {}
         self._cached_casts: dict[int, tuple[Region | None, Tensor]] = {}
         self._rotary_format = job.weights
         self._rotary_width: Number = 0.0
@@ -291,16 +297,29 @@ class Emitter(abc.ABC):
             format: Of its elements, where it is not the job's.
             stored: The format that its bytes are packed in, where it is frozen and quantized.
         """
+        shared = None if self._sharing is None else (self._sharing, name)
+        if shared in self._shared_weights:
+            return self._shared_weights[shared]
         trainable = role == "adapter" or (self._trains and not self.job.adapters_only and self._is_trained(role))
         tensor = Tensor(rows, cols, format or self.job.weights, needs_gradient=trainable)
         size = tensor.bytes if stored is None else stored.bytes(rows * cols)
         tensor.weight = Weight(role, trainable=trainable, stored=size, name=name)
         tensor.storage = Storage(size, name, "parameters")
         self._stretch.weights.append(tensor)
+        if shared is not None:
+            self._shared_weights[shared] = tensor
         return tensor
 
     def _is_trained(self, role: str) -> bool:
-        return self.job.trains is None or role in self.job.trains
+        """A part that the job trains; no gradient reaches what only picks keys."""
+        return role != "indexer" and (self.job.trains is None or role in self.job.trains)
+
+    @contextlib.contextmanager
+    def shared_weights(self, name: str) -> Iterator[None]:
+        """Parameters that are asked for inside are made once, and are the same wherever *name* is said again."""
+        self._sharing = name
+        yield
+        self._sharing = None
 
     def words(self, s: "HasTable") -> Number:
         """Rows of the vocabulary's tables that this rank has."""
@@ -547,9 +566,32 @@ class Emitter(abc.ABC):
         """Views of so many columns of each head."""
         raise self._unsaid("heads in parts")
 
-    def rotary_pairs(self, x: Tensor, *, complex_numbers: bool) -> Tensor:  # noqa: ARG002
-        """Rotary position embedding of neighbouring columns, as real or as complex numbers."""
-        raise self._unsaid("rotations of neighbouring columns")
+    def rotary_pairs(self, x: Tensor, *, kind: "PairKind") -> Tensor:  # noqa: ARG002
+        """
+        Rotary position embedding, pair by pair: of neighbouring columns, as real or as complex numbers, or of a column of
+        either half.
+        """
+        raise self._unsaid("rotations pair by pair")
+
+    def pick_keys(self, x: Tensor, latent: Tensor, *, heads: Number, head_dim: Number) -> None:  # noqa: ARG002
+        """
+        The keys that each query looks at, by scores of a lighter attention that no gradient goes through.
+
+        Args:
+            x: What its keys and the weights of its heads are made of.
+            latent: What its queries are made of.
+            heads: Its heads.
+            head_dim: Columns of a head; all heads share one key.
+        """
+        raise self._unsaid("keys that are picked")
+
+    def half_rotary_table(self, head_dim: Number) -> None:  # noqa: ARG002
+        """The tables of cosines and sines, a column for each pair."""
+        raise self._unsaid("rotations pair by pair")
+
+    def sink_attention(self, q: Tensor, k: Tensor, v: Tensor, heads: "Heads", *, sinks: Tensor) -> Tensor:  # noqa: ARG002
+        """Attention in which each head has a learned score beside the others, which takes its share and gives nothing."""
+        raise self._unsaid("attention with sinks")
 
     def beside(self, a: Tensor, b: Tensor) -> Tensor:  # noqa: ARG002
         """Each head's columns of *a*, and after them its columns of *b*."""
@@ -558,6 +600,42 @@ class Emitter(abc.ABC):
     def beside_shared(self, a: Tensor, shared: Tensor, heads: Number) -> Tensor:  # noqa: ARG002
         """Each head's columns of *a*, and after them those that all heads share."""
         raise self._unsaid("columns that all heads share")
+
+    def causal_conv(self, x: Tensor, width: Number, *, bias: bool, name: str) -> Tensor:  # noqa: ARG002
+        """A convolution of each column over the last *width* tokens, and a SiLU."""
+        raise self._unsaid("a convolution over tokens")
+
+    def selective_scan(self, x: Tensor, step: Tensor, b: Tensor, c: Tensor, gate: Tensor, *, name: str) -> Tensor:  # noqa: ARG002
+        """
+        A scan of each column, times the SiLU of its gate.
+
+        Args:
+            x: What is scanned.
+            step: How far the state of each column moves.
+            b, c: What is written into the state and read from it: a column for each of its elements.
+            gate: What the result is weighted by.
+            name: Of its parameters, for people.
+        """
+        raise self._unsaid("a selective scan")
+
+    def head_scan(self, x: Tensor, b: Tensor, c: Tensor, step: Tensor, scan: "Scan") -> Tensor:  # noqa: ARG002
+        """A scan whose decay is one number a head; all as of :meth:`selective_scan`, without a gate."""
+        raise self._unsaid("a scan by heads")
+
+    def gated_norm(self, x: Tensor, gate: Tensor, cols: Number, *, gate_first: bool, name: str) -> Tensor:  # noqa: ARG002
+        """An RMS norm over so many columns at a time, with weights, and a product with the SiLU of a gate, one before the other."""
+        raise self._unsaid("a gated norm")
+
+    def delta_rule(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, *, delta: "Delta") -> Tensor:  # noqa: ARG002
+        """
+        The gated delta rule on normed queries and keys.
+
+        Args:
+            q, k, v: Queries, keys, values.
+            decay, beta: For each head what decides how much is forgotten, and how much is written.
+            delta: Its sizes.
+        """
+        raise self._unsaid("the gated delta rule")
 
     def _unsaid(self, what: str) -> UnsupportedError:
         """What to raise for a verb that a runtime does not carry out."""

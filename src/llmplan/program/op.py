@@ -52,7 +52,8 @@ class Weight:
 
     Attributes:
         role: "embedding", "head", "matrix", "norm", "bias", "position", "adapter", "scalar", "router", "expert" (stacked
-            matrices of all experts of a layer) or "expert-bias".
+            matrices of all experts of a layer), "expert-bias", "conv" (a convolution over tokens),
+            "scan" (a state's) or "indexer" (no gradient reaches it).
         trainable: Whether it gets a gradient and optimizer states.
         stored: Bytes that it takes, packed in its own format. [byte]
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from llmplan.program.emit import PairKind
 from llmplan.program.op import Op, Storage, Tensor
 from llmplan.program.size import Number
 from llmplan.runtimes.megatron.products import MegatronProducts
@@ -23,9 +24,9 @@ class MegatronLatent(MegatronProducts):
         self._heads_of.update((id(part), (x, parts)) for part in parts)
         return parts
 
-    def rotary_pairs(self, x: Tensor, *, complex_numbers: bool) -> Tensor:
+    def rotary_pairs(self, x: Tensor, *, kind: PairKind) -> Tensor:
         """The kernel that puts heads together rotates this part."""
-        del complex_numbers
+        del kind
         return x
 
     def beside(self, a: Tensor, b: Tensor) -> Tensor:

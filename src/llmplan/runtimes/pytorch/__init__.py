@@ -12,13 +12,14 @@ from llmplan.runtimes.pytorch.experts import GroupedExperts
 from llmplan.runtimes.pytorch.latent import LatentVerbs
 from llmplan.runtimes.pytorch.norms import Norms
 from llmplan.runtimes.pytorch.products import Products
+from llmplan.runtimes.pytorch.scans import Scans
 from llmplan.runtimes.pytorch.shares import Shares
 from llmplan.runtimes.pytorch.views import Views
 
 __all__ = ["FRAMEWORK", "PyTorch"]
 
 
-class PyTorch(Attentions, GroupedExperts, LatentVerbs, Shares, Views, Norms, Products):
+class PyTorch(Attentions, GroupedExperts, LatentVerbs, Scans, Shares, Views, Norms, Products):
     """The verbs in eager PyTorch."""
 
 

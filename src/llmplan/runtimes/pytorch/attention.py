@@ -52,6 +52,12 @@ class Attentions(Scores):
         self.write(Op("slice", [padded], [out], gradients=[(padded, "new")], forward=[]))
         return out
 
+    def sink_attention(self, q: Tensor, k: Tensor, v: Tensor, heads: Heads, *, sinks: Tensor) -> Tensor:
+        """As attention without them, whose kernel or softmax takes the sinks too (flash-attention's does, PyTorch's own not)."""
+        out = self.attention(q, k, v, heads)
+        self.write(Op("sinks", [out, sinks], [out], gradients=[(sinks, "new")], forward=[], backward=[]))
+        return out
+
     def _gathered_heads(self, x: Tensor, held: list[Tensor]) -> Tensor:
         """The copy that puts a token's heads side by side; the script's variables still hold what it was made of."""
         y = Tensor(x.rows, x.cols, x.format, label="heads", needs_gradient=x.needs_gradient)

@@ -14,6 +14,8 @@ class Routers(PointwiseVerbs, Products):
     def route(self, x: Tensor, router: Router) -> Routing:
         """Logits by a matrix of the model, scores of all or of the chosen ones, each token's experts."""
         logits = self._logits(x, router)
+        if router.choice == "sparse-mixer":
+            return self._one_after_the_other(logits, router)
         if router.chosen_first:
             chosen, indices = self._topk(self.cast(logits, "fp32") if router.narrowed else logits, router)
             scores = self._score(chosen, router)
@@ -28,6 +30,38 @@ class Routers(PointwiseVerbs, Products):
         if router.narrowed:
             scores = self.cast(scores, x.format if router.chosen_first else logits.format)
         return Routing(scores=scores, indices=indices, router=router, held=(logits,) if router.scaled else (logits, chosen))
+
+    def _one_after_the_other(self, logits: Tensor, router: Router) -> Routing:
+        """Two experts, each chosen among those whose logits are near the largest, the second without the first."""
+        first, index = self._sampled(logits)
+        rest = Tensor(logits.rows, logits.cols, logits.format, label="logits of the others", needs_gradient=logits.needs_gradient)
+        self.write(Op("scatter", [logits, index], [rest], keeps=[index], gradients=[(logits, "new")]))
+        second, other = self._sampled(rest)
+        scores = Tensor(logits.rows, 2.0, first.format, label="scores", needs_gradient=logits.needs_gradient)
+        self.write(Op("cat", [first, second], [scores], gradients=[(first, "same"), (second, "same")]))
+        indices = Tensor(logits.rows, 2.0, "int64", label="indices", needs_gradient=False)
+        self.write(Op("cat", [index, other], [indices]))
+        return Routing(scores=scores, indices=indices, router=router, held=(logits,))
+
+    def _sampled(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        An expert drawn by a softmax of the logits that are near the largest, and its share; the share's gradient is
+        estimated by a function of its own, which keeps the share, the index and the softmax.
+        """
+        rows, form, needs = logits.rows, logits.format, logits.needs_gradient
+        mask = Tensor(rows, logits.cols, "bool", label="mask of small logits", needs_gradient=False)
+        self.write(Op("threshold", [logits], [mask], workspace=2.0 * logits.bytes))
+        masked = Tensor(rows, logits.cols, form, label="masked logits", needs_gradient=needs)
+        self.write(Op("masked_fill", [logits, mask], [masked], keeps=[mask], gradients=[(logits, "new")]))
+        index = Tensor(rows, 1.0, "int64", label="index", needs_gradient=False)
+        self.write(Op("sample", [masked], [index], workspace=2.0 * masked.bytes))
+        shares = self._unary("softmax", self._full(masked), keep="output")
+        share = Tensor(rows, 1.0, shares.format, label="share", needs_gradient=needs)
+        self.write(Op("gather", [shares, index], [share], keeps=[index], gradients=[(shares, "new")]))
+        y = Tensor(rows, 1.0, shares.format, label="multiplier", needs_gradient=needs)
+        gradients: list[tuple[Tensor, Passing]] = [(logits, "new"), (share, "new")]
+        self.write(Op("multiplier", [logits, share, index, shares], [y], keeps=[share, index, shares], gradients=gradients))
+        return y, index
 
     def _best(self, scores: Tensor, router: Router) -> tuple[Tensor, Tensor]:
         """The highest scores, after those of experts in other groups have been set to zero where groups are chosen."""

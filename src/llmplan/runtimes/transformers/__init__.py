@@ -14,12 +14,15 @@ from llmplan.runtimes.transformers.loss import TransformersLoss
 from llmplan.runtimes.transformers.norms import TransformersNorms
 from llmplan.runtimes.transformers.pointwise import TransformersPointwise
 from llmplan.runtimes.transformers.rotary import TransformersRotary
+from llmplan.runtimes.transformers.scans import TransformersScans
+from llmplan.runtimes.transformers.sinks import TransformersSinks
 from llmplan.runtimes.transformers.tables import TransformersTables
 
 __all__ = ["FRAMEWORK", "Transformers"]
 
 
 class Transformers(
+    TransformersSinks,
     TransformersAttention,
     TransformersLoss,
     TransformersNorms,
@@ -29,6 +32,7 @@ class Transformers(
     TransformersLatent,
     GroupedExperts,
     Views,
+    TransformersScans,
 ):
     """The verbs in Transformers' own code."""
 
