@@ -536,13 +536,13 @@ def test_all_faults_are_told_at_once() -> None:
     assert len(contradictions.value.faults) == 4
 
 
-def test_memory_of_compiled_code_is_unknown_and_says_so() -> None:
+def test_memory_of_sharded_compiled_code_is_unknown_and_says_so() -> None:
     """Time is answered; memory is not guessed."""
-    compiled = plan(runtime="pytorch-compiled", training=Training(tokens=1e9, micro_batch_size=8))
+    compiled = plan(machine="8x h100-sxm", runtime="pytorch-compiled", parallelism=Parallelism(shard=3))
     assert compiled.fits is None
     assert compiled.time.step.si[0] > 0
     assert any("memory is not modelled" in warning for warning in compiled.warnings)
-    with pytest.raises(UnsupportedError, match="memory"):
+    with pytest.raises(UnsupportedError, match="memory of compiled code with sharded"):
         compiled.memory.peak  # noqa: B018  # asking is the test
 
 

@@ -7,7 +7,7 @@ import attrs
 
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.fitting import usable_bytes
-from llmplan.evaluating.memory import peaks_at
+from llmplan.evaluating.memory import peaks_at, refusal
 from llmplan.evaluating.overheads import overheads
 
 #: Tokens of a step where nothing is said: about half a million, as GPT-3's smaller models and nanoGPT have.
@@ -87,8 +87,8 @@ def _batches(case: Case, notes: list[Assumption]) -> Case:
         per_rank = max(1, t.global_batch_size // ranks)
     micro = _largest_that_fits(case, per_rank, in_backward=in_backward, free=t.global_batch_size is None)
     why = "the largest power of two that fits and divides a rank's share of a step; 1 where none fits"
-    if case.runtime.mode == "compiled":
-        why += "; judged by the memory of eager code, as that of compiled code is not modelled"
+    if _judged_as(case) is not case:
+        why += "; judged by the memory of eager code, as that of compiled code is not modelled for such a job"
     notes.append(_note("Training.micro_batch_size", f"{micro}", why))
     if t.global_batch_size is None:
         size = micro * ranks if in_backward else per_rank * ranks
@@ -117,6 +117,7 @@ def _largest_that_fits(case: Case, per_rank: int, *, in_backward: bool, free: bo
     """The largest power of two whose peak, with what lies beside it, is within the card."""
     if in_backward and not free:
         return per_rank
+    case = _judged_as(case)
     sizes: list[int] = [2**i for i in range(per_rank.bit_length()) if per_rank % 2**i == 0]
     beside = sum(o.size.si[1] for o in overheads(case.hardware, case.devices, case.runtime.framework))
     room = usable_bytes(case.hardware)[0] - beside
@@ -128,6 +129,14 @@ def _largest_that_fits(case: Case, per_rank: int, *, in_backward: bool, free: bo
         if fitting:
             return fitting[-1]
     return 1
+
+
+def _judged_as(case: Case) -> Case:
+    """The case, or the same in eager code where the memory of compiled code is not modelled for it."""
+    if case.runtime.mode == "eager":
+        return case
+    one = _with(case, micro_batch_size=1, global_batch_size=case.ranks)
+    return case if refusal(one) is None else attrs.evolve(case, runtime=case.runtime.evolve(mode="eager"))
 
 
 def _peaks(case: Case, sizes: list[int], micro_batches: int) -> list[float]:

@@ -22,7 +22,8 @@ def test_it_prints_the_plan(cli):
     [
         ((), 0),
         (("--micro-batch", "64", "--global-batch", "64"), 1),
-        (("--runtime", "pytorch-compiled"), 1),
+        (("--runtime", "pytorch-compiled"), 0),
+        (("--runtime", "pytorch-compiled", "--precision", "qlora-nf4", "--lora-rank", "8"), 1),
         (("--micro-batch", "3", "--global-batch", "4"), 2),
         (("--optimizer", "adamw-8bits"), 2),
     ],

@@ -50,6 +50,13 @@ _PLANS = {
         precision="qlora-nf4",
     ),
     "compiled": lambda: llmplan.plan("gpt2", "rtx-4090", Training(tokens=1e9), runtime="pytorch-compiled"),
+    "unknown": lambda: llmplan.plan(
+        "gpt2",
+        "8x h100-sxm",
+        Training(tokens=1e9),
+        runtime="pytorch-compiled",
+        parallelism=llmplan.Parallelism(shard=3),
+    ),
     "renamed": _renamed,
 }
 

@@ -60,7 +60,6 @@ class TestAccuracy:
         """Never answered by something near it."""
         inputs = next(c["inputs"] for c in cases(CASES) if c["inputs"]["model"].get("family") == "gpt2")
         for changes, reason in (
-            ({"compile": True}, "compiled"),
             ({"optimizer": "sophia"}, "sophia"),
             ({"model": inputs["model"] | {"family": "llama", "dropout": 0.1}}, "dropout"),
             ({"model": {"family": "mamba"}}, "mamba"),

@@ -5,7 +5,7 @@ import attrs
 from llmplan.errors import SpecError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.fitting import Fit, fit, reserved
-from llmplan.evaluating.memory import Memory, memory
+from llmplan.evaluating.memory import Memory, memory, refusal
 from llmplan.evaluating.money import Carbon, Cost, cost, emissions
 from llmplan.evaluating.overheads import Overhead, overheads
 from llmplan.evaluating.parameters import Parameters, parameters
@@ -21,7 +21,7 @@ class Answers:
 
     Attributes:
         parameters: Of the model, by role.
-        memory: Of one rank, or None where it is not modelled: of compiled code.
+        memory: Of one rank, or None where that of compiled code is not modelled.
         reserved: What the caching allocator holds, or None. [byte]
         overheads: What lies beside the tensors.
         fit: Whether it is all there, or None.
@@ -69,7 +69,8 @@ def evaluate(case: Case) -> Answers:
         UnsupportedError: It asks for something that is not modelled.
     """
     _check_complete(case)
-    held = memory(case) if case.runtime.mode == "eager" else None
+    unknown = case.runtime.mode == "compiled" and refusal(case) is not None
+    held = None if unknown else memory(case)
     beside = tuple(overheads(case.hardware, case.devices, case.runtime.framework))
     counted = parameters(case)
     done = work(case)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 import numpy as np
 
+from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
+from llmplan.evaluating.compiled import check_compiled
 from llmplan.evaluating.setup import LARGEST_RANK, Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.parallel.buffers import Buffers
@@ -112,7 +114,9 @@ class _Prepared:
 
 @functools.lru_cache(maxsize=4096)
 def _prepared(setup: Setup) -> _Prepared:
-    found = trace(setup.structure)
+    if setup.compiled:
+        check_compiled(setup)
+    found = trace(attrs.evolve(setup.structure, compiled=setup.compiled))
     standing = standing_of(setup, found)
     atoms = [a.bytes for a in found.rows.atoms]
     return _Prepared(found, Evaluator([*attrs.astuple(standing, recurse=False), *found.program.repeats, *atoms]))
@@ -257,6 +261,15 @@ def _memory(setup: Setup, sizes_in_order: tuple[tuple[str, float], ...]) -> Memo
 def _on(setup: Setup, rank: int) -> str:
     """Which rank has most, where they differ: padding and parameters dealt out whole fall unevenly."""
     return f", on rank {rank}" if setup.data.ranks_differ else ""
+
+
+def refusal(case: Case) -> UnsupportedError | None:
+    """Why there is no answer for the memory of a *case*, or None where there is one."""
+    try:
+        memory(case)
+    except UnsupportedError as refused:
+        return refused
+    return None
 
 
 def formula(case: Case) -> str:

@@ -6,8 +6,8 @@ its sizes are letters, which :mod:`llmplan.evaluating.memory` gives their values
 """
 
 import functools
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Final
 
 import attrs
 
@@ -16,17 +16,32 @@ from llmplan.nouns.format import Format
 from llmplan.parallel.data import RANKS
 from llmplan.parallel.deepspeed import FlatPartition
 from llmplan.parallel.fsdp import FullyShard
+from llmplan.program.compiling import run_compiled
 from llmplan.program.emit import Emitter, Job
 from llmplan.program.layer import Layer, packed, plain, with_lora
 from llmplan.program.op import Tensor
 from llmplan.program.optimizer import Rule
 from llmplan.program.rows import Rows
-from llmplan.program.size import Number, Size
+from llmplan.program.size import Evaluator, Number, Size
 from llmplan.program.stretch import Program, Run, Treated
 from llmplan.program.walk import GradientFate, Habits, Passage, walk
 
 #: A run of more repetitions than this is walked as its first, its middle and its last.
 _WALKED = 3
+
+#: What letters stand for where a compiler chooses between sizes; letters of a count that is not here are small.
+_TYPICAL: Final = {
+    "tokens": 8192.0,
+    "sequence_length": 1024.0,
+    "lora_rank": 16.0,
+    "hidden_size": 1024.0,
+    "intermediate_size": 4096.0,
+    "vocab_size": 32768.0,
+    "num_positions": 1024.0,
+    "head_dim": 64.0,
+    "num_attention_heads": 16.0,
+}
+_TYPICAL_COUNT: Final = 8.0
 
 TOKENS, SEQUENCE, RANK = (Size.letter(n) for n in ("tokens", "sequence_length", "lora_rank"))
 TENSOR, CONTEXT, EXPERT = (Size.letter(n) for n in ("tensor", "context", "expert"))
@@ -51,6 +66,7 @@ class Structure:
         makes_states: Whether it makes its states there, as in the first step.
         frozen_layers: Whether the embedding and some first layers are not trained.
         visits_in_backward: Whether a weight's optimizer states come from the host for its step in backward.
+        compiled: Whether it runs as compiled code.
     """
 
     architecture: Architecture[Any]
@@ -66,6 +82,7 @@ class Structure:
     makes_states: bool = False
     visits_in_backward: bool = False
     frozen_layers: bool = False
+    compiled: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -106,8 +123,14 @@ def trace(structure: Structure) -> Trace:
         step=_step(s),
         states=s.steps_in_backward.device_bytes if s.steps_in_backward and s.makes_states else None,
     )
-    passages = walk(program, habits)
+    passages = run_compiled(program, _typical, habits) if s.compiled else walk(program, habits)
     return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))
+
+
+def _typical(sizes: Sequence[Number]) -> list[float]:
+    """What sizes come to where letters stand for what is usual: a compiler's choices are structure. [byte]"""
+    found = Evaluator(sizes)
+    return [float(v) for v in found({name: _TYPICAL.get(name, _TYPICAL_COUNT) for name in found.letters})]
 
 
 def _step(s: Structure) -> Callable[[Tensor], Number] | None:

@@ -9,6 +9,7 @@ from llmplan.completing import Assumption
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.evaluate import Answers
+from llmplan.evaluating.memory import refusal
 from llmplan.nouns._table import Table
 from llmplan.planning.reports import (
     CarbonReport,
@@ -36,7 +37,7 @@ def _table(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def _unanswered(case: Case, answers: Answers) -> Iterator[str]:
     """What is left out, and why."""
     if answers.memory is None:
-        yield f"memory is not modelled for {case.runtime.mode} code: whether the job fits is not known"
+        yield "memory is not modelled for such a job as compiled code: whether it fits is not known"
     if case.machine.host_power is None:
         yield f"the host power of {case.machine.name} is not known: energy, bills and carbon are of its accelerators alone"
 
@@ -116,8 +117,7 @@ class Plan:
             UnsupportedError: It is not modelled for such a job; ``fits`` is None then.
         """
         if self._memory is None:
-            mode = self.case.runtime.mode
-            raise UnsupportedError(f"the memory of {mode} code", "what a compiler keeps and makes again is not modelled yet")
+            raise refusal(self.case) or UnsupportedError("the memory of this plan", "nothing is said of it")
         return attrs.evolve(self._memory, case=self.case)
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ Fusing: what a compiler makes of the pointwise operations between matrix product
 ``torch.compile`` merges pointwise operations and reductions over rows that follow one another into one kernel, which
 reads what comes from outside and writes what is used outside; what backward needs of the rest it computes again. Here
 operations belong together that hand results to one another and have as many products before them on the longest way.
-This is for time only: what compiled code keeps in memory is decided elsewhere, by a cut that is not modelled yet.
+This is for time only: what compiled code keeps in memory is decided by a cut, in :mod:`llmplan.program.compiling`.
 """
 
 from collections.abc import Sequence
