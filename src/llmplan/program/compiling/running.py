@@ -82,6 +82,7 @@ class _Run:
         self._program, self._found, self._habits = program, found, habits
         self.passages: list[Passage] = []
         self._events: list[Event] = []
+        self._place = ""
 
     def graph(self, phase: Phase, launched: Sequence[Kernel], held: Sequence[Storage], results: Sequence[Storage]) -> None:
         """One graph: what is *held* before it goes at its last use, what it returns stays."""
@@ -133,11 +134,12 @@ class _Run:
 
     def _begin(self, index: int, phase: Phase) -> None:
         stretch = self._program.stretches[index]
-        self._events = []
+        self._events, self._place = [], stretch.name.partition(".")[0]
         self.passages.append(Passage(stretch.name, phase, stretch.run, self._events))
 
     def _log(self, storage: Storage, sign: int) -> None:
-        self._events.append(Event(storage.bytes, sign, storage.category, storage.label))
+        storage.place = storage.place or self._place
+        self._events.append(Event(storage.bytes, sign, storage.category, storage.label, storage.place))
 
     def _pass_through(self, sizes: Sequence[Number], label: str) -> None:
         spaces = [Storage(size, label) for size in sizes]
