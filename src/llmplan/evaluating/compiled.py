@@ -36,7 +36,7 @@ def _not_modelled(setup: Setup) -> Iterator[tuple[str, str]]:
         yield "activations on the host", "the copies part the graph in ways that were not measured"
     if structure.job.saves != "nothing":
         yield "recomputation operation by operation", "what the partitioner makes of it was not measured"
-    if structure.job.fused_loss or structure.job.loss == "fused":
+    if structure.job.loss == "fused":
         yield "a fused loss", "its kernels are no operations of PyTorch's, and part the graph"
     if any(w.weight and w.weight.role in _NOT_MEASURED for w, _ in trace(structure).program.weights()):
         yield "a mixture of experts", "the compiler's choices there were not measured"

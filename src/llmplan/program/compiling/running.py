@@ -156,16 +156,19 @@ def _equal(a: Storage, b: Storage) -> bool:
 def _places(launched: Sequence[Kernel], *, backward: bool) -> dict[int, int]:
     """
     The stretch in which each kernel runs, by its id: that of the first thing that it does, but not before what it reads is
-    there. So what a stretch leaves behind is the same for each repetition of it. What is only made again runs with the first
-    kernel that reads it.
+    there, nor before the stretch whose recomputation it is part of. So what a stretch leaves behind is the same for each
+    repetition of it. What else is made again runs with the first kernel that reads it.
     """
     first, last = (max, min) if backward else (min, max)
-    home = {id(w): k for k in launched for w in k.writes if not k.second}
+    bound = [k for k in launched if any(not n.second or n.region is not None for n in k.nodes)]
+    home = {id(w): k for k in bound for w in k.writes}
     places: dict[int, int] = {}
-    for kernel in (k for k in launched if not k.second):
-        own = first(n.stretch for n in kernel.nodes if not n.second)
-        places[id(kernel)] = last([own, *(places[id(home[id(r)])] for r in kernel.reads if id(r) in home)])
-    for kernel in reversed([k for k in launched if k.second]):
+    for kernel in bound:
+        own = [n.stretch for n in kernel.nodes if not n.second]
+        again = [n.stretch for n in kernel.nodes if n.second and n.region is not None]
+        before = [places[id(home[id(r)])] for r in kernel.reads if id(r) in home]
+        places[id(kernel)] = last([*([first(own)] if own else []), *again, *before])
+    for kernel in reversed([k for k in launched if id(k) not in places]):
         made = {id(w) for w in kernel.writes}
         places[id(kernel)] = max(places[id(k)] for k in launched if id(k) in places and any(id(r) in made for r in k.reads))
     return places
