@@ -150,7 +150,7 @@ class Mamba2(Architecture[Mamba2Shape]):
             mamba_groups=read.count("n_groups"),
             conv_kernel=read.count("conv_kernel"),
             chunk_size=read.count("chunk_size"),
-            norm_columns=inner,
+            norm_groups=1.0,
             conv_bias=read.flag("use_conv_bias", default=True),
             proj_bias=bias,
             out_bias=bias,

@@ -49,7 +49,7 @@ class HeadScanShape(Shape):
         mamba_groups: Groups of heads that share what is written and read.
         conv_kernel: Tokens that the convolution looks at.
         chunk_size: Tokens that are taken at once.
-        norm_columns: Columns that the gated norm goes over at a time.
+        norm_groups: Groups of columns that the gated norm goes over one by one.
         conv_bias, proj_bias, out_bias: Whether the convolution has a bias; the matrix in; the matrix out.
         gated_normed: Whether a norm follows, with a gate.
     """
@@ -60,7 +60,7 @@ class HeadScanShape(Shape):
     mamba_groups: Number
     conv_kernel: Number
     chunk_size: Number
-    norm_columns: Number
+    norm_groups: Number
     conv_bias: bool
     proj_bias: bool
     out_bias: bool
@@ -113,7 +113,7 @@ def head_scan_layer(e: Emitter, s: HeadScanShape, h: Tensor, *, gate_first: bool
     scan = Scan(heads=s.mamba_heads, state_size=s.state_size, groups=s.mamba_groups, chunk=s.chunk_size)
     y = e.head_scan(x, b, c, step, scan)
     if s.gated_normed:
-        y = e.gated_norm(y, gate, s.norm_columns, gate_first=gate_first, name="mixer.norm")
+        y = e.gated_norm(y, gate, s.inner_size, rows=s.norm_groups, gate_first=gate_first, name="mixer.norm")
     else:
         y = e.times(y, e.activation(gate, "silu"))
     return e.linear(y, s.hidden_size, name="out_proj", bias=s.out_bias)
@@ -145,7 +145,7 @@ def delta_layer(e: Emitter, s: DeltaShape, h: Tensor) -> Tensor:
     mixed = e.causal_conv(mixed, s.conv_kernel, bias=False, name="linear_attn")
     q, k, v = e.split(mixed, [keys, keys, values])
     y = e.delta_rule(q, k, v, decay, beta, delta=Delta(key_heads=s.delta_key_heads, value_heads=s.delta_value_heads))
-    y = e.gated_norm(y, gate, s.delta_value_dim, gate_first=False, name="linear_attn.norm")
+    y = e.gated_norm(y, gate, s.delta_value_dim, rows=s.delta_value_heads, gate_first=False, name="linear_attn.norm")
     return e.linear(y, s.hidden_size, name="out_proj")
 
 
@@ -170,4 +170,24 @@ def selective_numbers(read: Reader, config: Mapping[str, Any], prefix: str = "")
         "time_step_rank": -(-width // 16) if rank == "auto" else read.count(key),
         "conv_bias": read.flag(f"{prefix}conv_bias" if prefix else "use_conv_bias", default=True),
         "proj_bias": read.flag(f"{prefix}proj_bias" if prefix else "use_bias", default=False),
+    }
+
+
+def head_scan_numbers(read: Reader, prefix: str, *, inner: int, groups: str, heads: str) -> dict[str, Any]:
+    """
+    Mamba-2's numbers of a hybrid's configuration.
+
+    Args:
+        read: Reads it and gathers its faults.
+        prefix: What it puts before the names of the state and the convolution.
+        inner: Columns that are scanned.
+        groups, heads: Where it has the number of groups; of heads.
+    """
+    return {
+        "inner_size": inner,
+        "state_size": read.count(f"{prefix}d_state"),
+        "conv_kernel": read.count(f"{prefix}d_conv"),
+        "mamba_heads": read.count(heads),
+        "mamba_groups": read.count(groups),
+        "norm_groups": read.count(groups),
     }

@@ -622,8 +622,18 @@ class Emitter(abc.ABC):
         """A scan whose decay is one number a head; all as of :meth:`selective_scan`, without a gate."""
         raise self._unsaid("a scan by heads")
 
-    def gated_norm(self, x: Tensor, gate: Tensor, cols: Number, *, gate_first: bool, name: str) -> Tensor:  # noqa: ARG002
-        """An RMS norm over so many columns at a time, with weights, and a product with the SiLU of a gate, one before the other."""
+    def gated_norm(self, x: Tensor, gate: Tensor, weights: Number, *, rows: Number, gate_first: bool, name: str) -> Tensor:  # noqa: ARG002
+        """
+        An RMS norm and a product with the SiLU of a gate, one before the other.
+
+        Args:
+            x: What is normed.
+            gate: What weighs it.
+            weights: How many weights the norm has: a head's columns, or all.
+            rows: How often it is normed for each token: once for a head or a group of columns.
+            gate_first: Whether the gate comes before the norm.
+            name: Of the norm, for people.
+        """
         raise self._unsaid("a gated norm")
 
     def delta_rule(self, q: Tensor, k: Tensor, v: Tensor, decay: Tensor, beta: Tensor, *, delta: "Delta") -> Tensor:  # noqa: ARG002

@@ -93,13 +93,13 @@ class Scans(PointwiseVerbs, Norms):
             product(length, head, width, chunks * scan.heads),
         ]
 
-    def gated_norm(self, x: Tensor, gate: Tensor, cols: Number, *, gate_first: bool, name: str) -> Tensor:
+    def gated_norm(self, x: Tensor, gate: Tensor, weights: Number, *, rows: Number, gate_first: bool, name: str) -> Tensor:
         """``RMSNormGated``: one kernel that keeps both inputs and the root of each row or group."""
         del gate_first  # one kernel either way
-        weight = self.weight(1.0, cols, role="norm", name=name)
+        weight = self.weight(1.0, weights, role="norm", name=name)
         inputs = [x, gate, weight]
         y = Tensor(x.rows, x.cols, x.format, label="gated norm", needs_gradient=any_needs(inputs))
-        kept = Tensor(x.rows * x.cols / cols, 1.0, "fp32", label="gated norm statistics", needs_gradient=False)
+        kept = Tensor(x.rows * rows, 1.0, "fp32", label="gated norm statistics", needs_gradient=False)
         self.write(Op("gated_norm", inputs, [y, kept], keeps=[x, gate, kept], gradients=[(i, "new") for i in inputs]))
         return y
 
