@@ -6,7 +6,14 @@ import numpy as np
 from llmplan.costs.constants import Array
 
 # Steps of a ring over a group, as shares of group - 1, and with them the traffic that passes each device.
-PASSES = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "all_to_all": 1.0, "broadcast": 1.0}
+PASSES = {
+    "all_reduce": 2.0,
+    "all_gather": 1.0,
+    "reduce_scatter": 1.0,
+    "all_to_all": 1.0,
+    "broadcast": 1.0,
+    "send_receive": 2.0,
+}
 
 
 @attrs.frozen(kw_only=True, eq=False)

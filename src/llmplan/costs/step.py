@@ -168,7 +168,7 @@ class _Step:
         copied = np.maximum(0.0, sum((_of(copies, p, nothing) for p in _COMPUTING), nothing) - passes)
         exposed = np.minimum(1.0, self._constant("exposed.path", axes)) * sent.path + copied
         launched = sum((_of(launches, p, nothing) for p in _COMPUTING), nothing)
-        waits = joined(passes + exposed, launched, per_launch) - passes - exposed
+        waits = np.maximum(0.0, joined(passes + exposed, launched, per_launch) - passes - exposed)
         last = (on_device["backward"] + on_device["recompute"]) / micro_batches
         unhidden = self._unhidden(sent.once, last, axes) + self._unhidden(sent.repeated, passes, axes)
         optimizer = on_device["optimizer"] + _of(copies, "optimizer", nothing)

@@ -258,7 +258,7 @@ def _memory(stage: Stage, pieces: Sequence[_SizedPiece]) -> Memory:
         first_step_peak=float(max(stateless + live, always(standing) + end)),
         parts=parts_of(attrs.evolve(standing, accumulated=gradients), now, in_step=in_step),
         phase="optimizer" if in_step else moment.phase,
-        moment="optimizer step" if in_step else f"{moment.label} in {moment.stretch}",
+        moment=f"{'optimizer step' if in_step else f'{moment.label} in {moment.stretch}'}, on stage {stage.index}",
         saved_for_backward=sum(p.bytes for p in saved),
         saved_weight_casts=0.0,
         parameters=float(standing.parameters),

@@ -97,10 +97,10 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
         UnsupportedError: A rate or a link that the step needs is not known.
     """
     p = case.parallelism
-    if p.ranks_per_replica > 1 or p.expert > 1 or case.runtime.framework == "megatron":
+    if p.context > 1 or p.expert > 1:
         raise UnsupportedError(
-            "the time of a step whose matrices, sequences, experts or layers are shared out, and of Megatron-LM's",
-            "no run of that kind has calibrated it; its memory is answered",
+            "the time of a step whose sequences or experts are shared out",
+            "no run of that kind has calibrated it; its memory is answered by llmplan.evaluating.memory",
         )
     drawn = constants(case.calibration)
     step = price(
@@ -110,6 +110,9 @@ def timing(case: Case, work: Work, parameters: float) -> Timing:
         runtime=case.runtime,
         constants=drawn,
         micro_batches=float(case.micro_batches),
+        stride=float(p.tensor),
+        stages=float(p.pipeline),
+        virtual_stages=float(p.virtual_stages),
         # Runs with adapters are better described than others, on servers; a desktop's conditions stay unsaid.
         conditions="adapter" if case.training.adapter and case.hardware.kind == "server" else None,
     )

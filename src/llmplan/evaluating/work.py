@@ -13,9 +13,10 @@ import attrs
 
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.setup import Setup, setup_of, sizes_of
+from llmplan.evaluating.stages import stages_of
 from llmplan.evaluating.tracing import trace
 from llmplan.nouns._table import Table
-from llmplan.parallel.data import MICRO_BATCHES, RANKS
+from llmplan.parallel.data import MICRO_BATCHES
 from llmplan.program.fusing import Fused, consumers_of, fused
 from llmplan.program.kernel import Collective, Kernel, Pointwise, Transfer
 from llmplan.program.op import Op, Region, Tensor
@@ -68,8 +69,30 @@ def work(case: Case) -> Work:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    sizes = sizes_of(case) | {str(MICRO_BATCHES): float(case.micro_batches), str(RANKS): float(case.ranks)}
+    sizes = {**sizes_of(case), str(MICRO_BATCHES): float(case.micro_batches)}
+    if case.parallelism.pipeline > 1:
+        return _of_stages(case, sizes)
     return _counted(setup_of(case), tuple(sizes.items()))
+
+
+def _of_stages(case: Case, sizes: Mapping[str, float]) -> Work:
+    """The kernels of the stage that works most, and the arithmetic of an average one."""
+    stages = [
+        [_counted(piece.setup, tuple({**sizes, **dict(piece.repeats)}.items())) for piece in stage.pieces]
+        for stage in stages_of(case, every=True)
+    ]
+    most = max(stages, key=lambda pieces: sum(w.hardware_flops for w in pieces))
+    phases: dict[str, tuple[tuple[Kernel, float], ...]] = {
+        phase: tuple(kernel for w in most for kernel in w.phases[phase]) for phase in most[0].phases
+    }
+    everywhere = [w for pieces in stages for w in pieces]
+    return Work(
+        phases=Table(phases),
+        model_flops=sum(w.model_flops for w in everywhere) / len(stages),
+        hardware_flops=sum(w.hardware_flops for w in everywhere) / len(stages),
+        launches=sum(w.launches for w in most),
+        bytes=sum(w.bytes for w in most),
+    )
 
 
 @functools.lru_cache(maxsize=256)
@@ -135,7 +158,8 @@ def _prepared(setup: Setup) -> _Sized:
     trained = [(w, n) for w, n in program.weights() if w.weight and w.weight.trainable]
     for kernel, count in _optimizer(setup, trained):
         _gather(phases["optimizer"], [kernel], count)
-    for kernel, count in setup.data.messages(program, trained):
+    messages = setup.data.messages(program, trained) if setup.buffers is None else setup.buffers.messages(trained)
+    for kernel, count in messages:
         _gather(phases["communication"], [kernel], count)
     return _Sized(phases)
 
@@ -180,7 +204,7 @@ def _keeps_its_output(op: Op) -> bool:
 
 def _optimizer(setup: Setup, trained: list[tuple[Tensor, Number]]) -> Iterable[tuple[Kernel, Number]]:
     """Traffic of the update, copies of states that live on the host, and Muon's products."""
-    share = setup.data.updated_share
+    share = setup.data.updated_share if setup.buffers is None else setup.buffers.updated_share
     for w, n in trained:
         states = setup.rule.state_bytes(w)
         read, written = update_bytes(w, states)

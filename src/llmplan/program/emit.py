@@ -16,6 +16,7 @@ import attrs
 
 from llmplan.errors import UnsupportedError
 from llmplan.nouns.format import Format
+from llmplan.program.kernel import Collective
 from llmplan.program.layer import Layer, plain
 from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
 from llmplan.program.saving import Saves, Saving
@@ -482,7 +483,8 @@ class Emitter(abc.ABC):
         """The residual stream goes to the stage after, from where its gradient comes."""
         sent = Tensor(x.rows, x.cols, x.format, storage=x.storage)
         kept = [x] if self._keeps_what_it_sends else []
-        self.write(Op("send", [x], [sent], keeps=kept, gradients=[(x, "same")], forward=[], backward=[]))
+        message = [Collective(kind="send_receive", payload=x.bytes, group=2.0)]
+        self.write(Op("send", [x], [sent], keeps=kept, gradients=[(x, "same")], forward=message, backward=message))
         self._losses.append(sent)
         self._sent.append(sent)
 

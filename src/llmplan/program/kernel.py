@@ -130,7 +130,7 @@ class Collective:
     A message between the devices of a group.
 
     Attributes:
-        kind: "all_reduce", "all_gather", "reduce_scatter", "broadcast" or "all_to_all".
+        kind: "all_reduce", "all_gather", "reduce_scatter", "broadcast", "all_to_all" or "send_receive" (of two).
         payload: Bytes of the whole tensor (for all_gather: gathered; for reduce_scatter: before). [byte]
         group: Devices that take part.
         launches: Messages that the payload is cut into.

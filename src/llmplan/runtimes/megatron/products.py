@@ -1,7 +1,7 @@
 """Matrix products: cut by columns or rows, joined, their weights' gradients summed into a buffer."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -12,7 +12,7 @@ from llmplan.program.kernel import Collective, Kernel, Matmul
 from llmplan.program.layer import Layer, plain
 from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
 from llmplan.program.share import Joined, Split
-from llmplan.program.size import Number, rounded, total
+from llmplan.program.size import Number, rounded
 from llmplan.program.stretch import Program
 from llmplan.runtimes.pytorch.casting import Casting
 
@@ -111,7 +111,9 @@ class MegatronProducts(Casting):
         y.storage.bytes = rounded(y.bytes)
         op.inputs += weights
         op.gradients += [(b, "new") for b in weights[1:] if b.needs_gradient]
-        op.forward, op.backward = [_widened(k, more.rows) for k in op.forward], [_widened(k, more.rows) for k in op.backward]
+        op.forward = [_widened(k, "n", more.rows) for k in op.forward]
+        # The input's gradient is a sum over the outputs, and the weight's has a row for each.
+        op.backward = [_widened(k, "m" if _sums(k) else "k", more.rows) for k in op.backward]
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """A product with a weight that is not cut."""
@@ -172,10 +174,11 @@ class MegatronProducts(Casting):
         return y
 
 
-def _widened(kernel: Kernel, more: Number) -> Kernel:
+def _sums(kernel: Kernel) -> bool:
+    """Whether a product is summed into the buffer of gradients."""
+    return isinstance(kernel, Matmul) and kernel.out_bytes == SUMMED_BYTES
+
+
+def _widened(kernel: Kernel, side: Literal["m", "n", "k"], more: Number) -> Kernel:
     """The kernel of a product whose matrix has *more* rows than before."""
-    if not isinstance(kernel, Matmul):
-        return kernel
-    if kernel.out_bytes == SUMMED_BYTES:
-        return attrs.evolve(kernel, m=total([kernel.m, more]))
-    return attrs.evolve(kernel, n=kernel.n + more)
+    return attrs.evolve(kernel, **{side: getattr(kernel, side) + more}) if isinstance(kernel, Matmul) else kernel
