@@ -11,6 +11,7 @@ import llmplan
 from jobs import case_of
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
+from llmplan.evaluating.memory import formula
 from llmplan.evaluating.timing import timing
 from llmplan.evaluating.work import work
 from llmplan.nouns.model import Model
@@ -130,6 +131,13 @@ def test_time_that_nothing_has_calibrated(shared: dict[str, int]) -> None:
     case = job(**shared)
     with pytest.raises(UnsupportedError, match="the time of a step whose sequences or experts are shared out"):
         timing(case, work(case), 1e6)
+
+
+def test_the_closed_form_of_a_stage_holds_what_is_in_flight() -> None:
+    """Its pass, and as often again as micro-batches wait beside it."""
+    one, four = formula(job(pipeline=2)), formula(job(pipeline=4, words=128))
+    assert "attention" in one
+    assert sum("attention log-sum-exp" in line for line in four.splitlines()) == 2
 
 
 def test_a_plan_names_its_stage() -> None:

@@ -278,6 +278,10 @@ def formula(case: Case) -> str:
 
     One line a term: a count, a size in letters [byte], and what it is. Empty where the optimizer's step is the peak.
     """
+    if case.parallelism.pipeline > 1:
+        from llmplan.evaluating.stages import formula_of_stages
+
+        return formula_of_stages(case)
     prepared = _prepared(setup_of(case))
     standing, repeats, atoms = prepared.sized(sizes_of(case))
     rows = prepared.trace.rows

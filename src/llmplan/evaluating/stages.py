@@ -231,6 +231,34 @@ def memory_of_stages(case: Case, *, every: bool = False) -> tuple[Memory, ...]:
     return _memories(stages_of(case, every=every), tuple(sizes_of(case).items()))
 
 
+def formula_of_stages(case: Case) -> str:
+    """
+    The closed form of the peak of the stage that needs most: its pass, and what others in flight hold. Letters of runs
+    are those of the stage's pieces. Empty where the optimizer's step is the peak.
+    """
+    sizes = sizes_of(case)
+    stages = [(stage, [_prepared(p).sized(sizes) for p in stage.pieces]) for stage in stages_of(case)]
+    stage, pieces = max(stages, key=lambda found: _memory(*found).peak)
+    live, o = max(_passes(stage, pieces), key=lambda found: float(found[0]))
+    standing = _together(pieces)
+    if standing.gradients + standing.step > live:
+        return ""
+    at, when = pieces[o.at.piece], _when(o)
+    rows = at.halves[when].rows[o.at.direction]
+    lines = [rows.letters(rows.highest(at.atoms[when], at.counts), _runs(at))]
+    lines += [
+        piece.halves["later"].rows["forward"].letters_after_forward(_runs(piece), n)
+        for n, piece in zip(o.others, pieces, strict=True)
+        if n
+    ]
+    return "\n".join(lines)
+
+
+def _runs(piece: _SizedPiece) -> list[str]:
+    """The letters of a piece's runs."""
+    return [str(n) for n in piece.halves["later"].trace.program.repeats]
+
+
 @functools.lru_cache(maxsize=256)
 def _memories(stages: tuple[Stage, ...], sizes: tuple[tuple[str, float], ...]) -> tuple[Memory, ...]:
     return tuple(_memory(stage, [_prepared(p).sized(dict(sizes)) for p in stage.pieces]) for stage in stages)

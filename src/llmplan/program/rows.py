@@ -142,10 +142,18 @@ class Rows:
 
     def letters(self, row: int, runs: Sequence[str]) -> str:
         """A row in letters: the closed form that nobody wrote."""
+        return self._in_letters(self._fixed[row], self._per_run[row], runs)
+
+    def letters_after_forward(self, runs: Sequence[str], times: int) -> str:
+        """So many *times* what is live when a forward has ended, in letters."""
+        fixed, per_run = self._saved
+        return self._in_letters(times * fixed, times * per_run, runs)
+
+    def _in_letters(self, fixed: "NDArray[np.float64]", per_run: "NDArray[np.float64]", runs: Sequence[str]) -> str:
         terms = []
         for j, atom in enumerate(self.atoms):
-            count = [f"{self._fixed[row, j]:g}"] if self._fixed[row, j] else []
-            count += [f"{c:g} {runs[r]}" for r, c in enumerate(self._per_run[row, :, j]) if c]
+            count = [f"{fixed[j]:g}"] if fixed[j] else []
+            count += [f"{c:g} {runs[r]}" for r, c in enumerate(per_run[:, j]) if c]
             if count:
                 terms.append(f"({' + '.join(count)}) {atom.bytes}  [{atom.category}: {atom.label}]")
         return "\n".join(terms)
