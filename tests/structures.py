@@ -10,6 +10,7 @@ from llmplan.parallel.data import RANKS
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import COPIES, SHARDS
 from llmplan.program.emit import Job
+from llmplan.program.layer import Adapter
 from llmplan.program.stretch import Run, fold
 from llmplan.runtimes.pytorch import PyTorch
 
@@ -89,7 +90,7 @@ def cases(draw):
         shape=shape.in_letters(),
         runs=shortened(runs),
         job=job,
-        lora=lora,
+        adapter=Adapter(rank=RANK) if lora else None,
         fate="stays" if sharding else draw(st.sampled_from(["stays", "taken", "sharded"])),
         sharding=sharding,
     )

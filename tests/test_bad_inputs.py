@@ -170,10 +170,10 @@ WORKLOADS = {
     ),
     "adapter: a number": (job(adapter=16), SpecError, r"expected a LoRA, got the number 16 @ Training\.adapter"),
     "adapter: no rank": (lambda: LoRA(rank=0), SpecError, r"from 1 to 1e6, got 0 @ LoRA\.rank"),
-    "adapter: some layers": (
-        job(adapter=LoRA(rank=8, targets=("q_proj",))),
-        UnsupportedError,
-        r"adapters on some of the linear layers: .* all linear layers but the head",
+    "adapter: a layer that is not there": (
+        job(adapter=LoRA(rank=8, targets=("query",))),
+        JobError,
+        r"no linear layer is named query: they are .* @ LoRA\.targets",
     ),
     "no workload": (lambda: llmplan.plan("gpt2", "rtx-4090", None), SpecError, r"expected a Training, got None @ workload"),  # type: ignore[arg-type]
     "workload: a table": (lambda: plan(training={"tokens": 1e9}), SpecError, r"expected a Training, got \{.* @ workload"),

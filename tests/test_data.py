@@ -39,7 +39,7 @@ EXPECTED = {
     "machine": "8x-a100-sxm-80gb 8x-h100-sxm host-desktop host-laptop host-server",
     "model": "gpt2 gpt2-large gpt2-medium gpt2-xl llama-3.1-8b nanochat-2026-d24 nanochat-d20 nanochat-d26 nanochat-d32",
     "format": "8bit-block bf16 fp16 fp32 fp8-e4m3 fp8-e5m2 int8 nf4 nf4-double-quantized",
-    "precision": "bf16 bf16-autocast bf16-cast bf16-gather bf16-master fp32 qlora-nf4 qlora-nf4-dq",
+    "precision": "bf16 bf16-autocast bf16-cast bf16-gather bf16-master fp16-autocast fp32 qlora-nf4 qlora-nf4-dq",
     "optimizer": (
         "adafactor adafactor-transformers adamw adamw-4bit-torchao adamw-8bit adamw-8bit-torchao adamw-amsgrad adamw-foreach "
         "adamw-fp8-torchao adamw-loop lion lion-8bit muon nadam paged-adamw-32bit paged-adamw-8bit radam sgd sgd-momentum"

@@ -263,7 +263,9 @@ class Decoder(Architecture[DecoderShape]):
         v = e.linear(h, kv_heads * s.head_dim, name="v_proj", bias=bias, split="column", joined="qkv")
         q, k = self.rotated(e, s, q, k, windowed=windowed)
         a = e.attention(q, k, v, s.heads(windowed=windowed))
-        return e.linear(a, s.hidden_size, name="o_proj", bias=s.output_bias, split="row")
+        y = e.linear(a, s.hidden_size, name="o_proj", bias=s.output_bias, split="row")
+        e.still_holds(h)  # until the half returns, its caller has its argument
+        return y
 
     def rotated(self, e: Emitter, s: DecoderShape, q: Tensor, k: Tensor, *, windowed: bool = False) -> tuple[Tensor, Tensor]:
         """Queries and keys with their positions."""
@@ -289,7 +291,9 @@ class Decoder(Architecture[DecoderShape]):
         gate = e.linear(h, s.intermediate_size, name="gate_proj", bias=s.mlp_bias, split="column", joined="gate")
         gate = e.activation(gate, s.function)
         up = e.linear(h, s.intermediate_size, name="up_proj", bias=s.mlp_bias, split="column", joined="gate")
-        return e.linear(e.times(gate, up), s.hidden_size, name="down_proj", bias=s.mlp_bias, split="row")
+        y = e.linear(e.times(gate, up), s.hidden_size, name="down_proj", bias=s.mlp_bias, split="row")
+        e.still_holds(h)
+        return y
 
     def head(self, e: Emitter, s: DecoderShape, x: Tensor) -> None:
         """A norm, and logits by the embedding's table or a head of their own."""

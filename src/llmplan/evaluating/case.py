@@ -33,7 +33,7 @@ class Case:
         architecture: The one that its configuration names.
         hardware: The accelerator.
         machine: How many, and what they stand in.
-        training: The workload; no field is None but the adapter.
+        training: The workload; no field is None but the adapter and the norm that gradients are clipped to.
         optimizer: The one that the workload names.
         recompute: The one that the workload names.
         precision: Which format each role has.

@@ -7,7 +7,7 @@ communication buffers) are estimates with names of their own: :mod:`llmplan.eval
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 import numpy as np
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 
 N = TypeVar("N")
+
+#: ``torch.amp.GradScaler`` keeps its scale and the number of steps since it grew on the device, a block each. [byte]
+_SCALER_BYTES: Final = 1024.0
 
 
 @attrs.frozen(kw_only=True)
@@ -148,7 +151,7 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
     return Standing(
         parameters=parameters,
         optimizer=0.0 if setup.states_on_host else states,
-        other=_other(found),
+        other=_other(found) + (_SCALER_BYTES if setup.scales_loss else 0.0),
         accumulated=data.accumulated(program) if setup.accumulates else 0.0,
         buckets=data.buckets(program),
         gradients=0.0 if used_up else kept,

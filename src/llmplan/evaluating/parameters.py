@@ -12,6 +12,7 @@ from llmplan.evaluating.setup import shape_and_runs
 from llmplan.evaluating.tracing import RANK, SEQUENCE, TOKENS, Structure, emit, repeats, shortened
 from llmplan.nouns.model import Model
 from llmplan.program.emit import Job
+from llmplan.program.layer import Adapter
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number, evaluate
 from llmplan.runtimes import emitter_of
@@ -46,12 +47,14 @@ def parameters(case: Case) -> Parameters:
     base = count_parameters(case.architecture, case.model, 0)
     if adapter is None:
         return base
-    adapted = count_parameters(case.architecture, case.model, adapter.rank)
+    adapted = count_parameters(case.architecture, case.model, adapter.rank, adapter.names)
     return attrs.evolve(base, trainable=adapted.trainable)
 
 
 @functools.lru_cache(maxsize=1024)
-def count_parameters(architecture: Architecture[Any], model: Model, rank: int = 0) -> Parameters:
+def count_parameters(
+    architecture: Architecture[Any], model: Model, rank: int = 0, targets: tuple[str, ...] | None = None
+) -> Parameters:
     """
     Count the parameters of a *model*, exactly.
 
@@ -59,6 +62,7 @@ def count_parameters(architecture: Architecture[Any], model: Model, rank: int = 
         architecture: The one that the model names.
         model: The model.
         rank: Of adapters on its linear layers; 0 for none.
+        targets: Names of the layers that have one; None for all.
 
     Raises:
         SpecError: The configuration describes no model.
@@ -70,7 +74,7 @@ def count_parameters(architecture: Architecture[Any], model: Model, rank: int = 
         shape=shape.in_letters(),
         runs=shortened(runs),
         job=Job(tokens=TOKENS, sequence_length=SEQUENCE, adapters_only=rank > 0),
-        lora=rank > 0,
+        adapter=Adapter(rank=RANK, targets=targets) if rank else None,
     )
     weights = emit_weights(structure)
     values = {**shape.sizes(), **repeats(runs), str(TOKENS): 1.0, str(SEQUENCE): 1.0, str(RANK): float(rank)}

@@ -21,6 +21,7 @@ from llmplan.parallel.deepspeed import BUCKET_ELEMENTS, TOUCHED_ELEMENTS, FlatPa
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import COPIES, SHARDS
 from llmplan.program.emit import Casts, Job
+from llmplan.program.layer import Adapter
 from llmplan.program.optimizer import Rule, States
 from llmplan.program.share import Share
 from llmplan.program.stretch import Run, fold
@@ -61,6 +62,7 @@ class Setup:
         shards_on_host: Whether the optimizer runs on the host, where parameters, gradients and states are.
         compiled: Whether a compiler merges what is pointwise.
         clips: Whether gradients are scaled by their norm before the optimizer's step.
+        scales_loss: Whether the loss is scaled, for gradients in FP16.
         buffers: What stands beside the work where weights and gradients lie in buffers, as Megatron-LM has them.
     """
 
@@ -72,6 +74,7 @@ class Setup:
     shards_on_host: bool
     compiled: bool
     clips: bool
+    scales_loss: bool
     buffers: Buffers | None = None
 
 
@@ -97,7 +100,7 @@ def setup_of(case: Case) -> Setup:
         runs=runs,
         job=_job(case),
         stored=case.frozen_format,
-        lora=case.training.adapter is not None,
+        adapter=_adapter(case),
         fate=data.fate(used_up=in_backward or accumulates or buffers is not None),
         sharding=data.sharding or data.flat,
         steps_in_backward=rule if in_backward else None,
@@ -113,6 +116,7 @@ def setup_of(case: Case) -> Setup:
         shards_on_host=data.on_host,
         compiled=case.runtime.mode == "compiled",
         clips=case.training.max_grad_norm is not None,
+        scales_loss=case.precision.loss_scaling,
         buffers=buffers,
     )
 
@@ -242,6 +246,19 @@ def _window_binds(case: Case) -> bool:
     return window is not None and case.sequence_length >= window
 
 
+def _adapter(case: Case) -> Adapter | None:
+    lora = case.training.adapter
+    if lora is None:
+        return None
+    return Adapter(
+        rank=RANK,
+        targets=lora.names,
+        format=lora.format,
+        dropout=float(lora.dropout > 0),  # which share is dropped changes no size
+        beside_packed=case.frozen_format is not None,
+    )
+
+
 def _rule(case: Case) -> Rule:
     """The optimizer, where the precision has a say in its states."""
     o, full = case.optimizer, case.precision.optimizer_states == "fp32" and case.precision.weights != "fp32"
@@ -326,8 +343,6 @@ def _not_modelled(case: Case) -> Iterator[tuple[str, str]]:
             )
     yield from _optimizer_not_modelled(_rule(case), precision)
     yield from _formats_not_modelled(precision, case.runtime.framework)
-    if case.training.adapter and case.training.adapter.targets != "all-linear":
-        yield "adapters on some of the linear layers", "adapters are modelled on all linear layers but the head"
     yield from not_modelled(case)
 
 

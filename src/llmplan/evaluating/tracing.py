@@ -12,15 +12,17 @@ from typing import Any, Final
 import attrs
 
 from llmplan.architectures.architecture import Architecture, Shape
+from llmplan.errors import JobError
 from llmplan.nouns.format import Format
 from llmplan.parallel.data import RANKS
 from llmplan.parallel.deepspeed import FlatPartition
 from llmplan.parallel.fsdp import FullyShard
 from llmplan.program.compiling import run_compiled
 from llmplan.program.emit import Emitter, Job
-from llmplan.program.layer import Layer, packed, plain, with_lora
+from llmplan.program.layer import Adapter, Layer, packed, plain, with_lora
 from llmplan.program.op import Tensor
 from llmplan.program.optimizer import Rule
+from llmplan.program.packing import scale_table
 from llmplan.program.rows import Rows
 from llmplan.program.size import Evaluator, Number, Size
 from llmplan.program.stretch import Program, Run, Treated
@@ -59,7 +61,7 @@ class Structure:
         runs: Descriptions of the layers; a run longer than three stands for any longer one.
         job: The emitter's job, in letters.
         stored: Format that frozen matrices are packed in, or None.
-        lora: Whether linear layers have adapters.
+        adapter: What is beside linear layers, or None.
         fate: What becomes of gradients.
         sharding: What is done around blocks and passes to share parameters or gradients, or None.
         steps_in_backward: The optimizer, where it runs in backward.
@@ -75,7 +77,7 @@ class Structure:
     runs: tuple[Run, ...]
     job: Job
     stored: Format | None = None
-    lora: bool = False
+    adapter: Adapter | None = None
     fate: GradientFate = "stays"
     sharding: FullyShard | FlatPartition | None = None
     steps_in_backward: Rule | None = None
@@ -116,6 +118,7 @@ def trace(structure: Structure) -> Trace:
     """The program of a *structure*, its walk and its closed form."""
     program = emit(structure)
     s = structure
+    _every_target_is_there(s, program)
     habits = Habits(
         fate=s.fate,
         shards=RANKS,
@@ -131,6 +134,16 @@ def _typical(sizes: Sequence[Number]) -> list[float]:
     """What sizes come to where letters stand for what is usual: a compiler's choices are structure. [byte]"""
     found = Evaluator(sizes)
     return [float(v) for v in found({name: _TYPICAL.get(name, _TYPICAL_COUNT) for name in found.letters})]
+
+
+def _every_target_is_there(s: Structure, program: Program) -> None:
+    """Refuse an adapter for a layer that the model has not."""
+    if s.adapter is None or s.adapter.targets is None:
+        return
+    named = {w.weight.name for w, _ in program.weights() if w.weight and w.weight.role == "matrix"}
+    for target in s.adapter.targets:
+        if not any(attrs.evolve(s.adapter, targets=(target,)).adapts(name) for name in named):
+            raise JobError((f"no linear layer is named {target}: they are {', '.join(sorted(named))} @ LoRA.targets",))
 
 
 def _step(s: Structure) -> Callable[[Tensor], Number] | None:
@@ -158,6 +171,8 @@ def emit(s: Structure) -> Program:
             e.inputs()
             with e.layer(recomputes=True, trains=not s.frozen_layers):
                 x = s.architecture.embed(e, shape)
+                if s.stored is not None:
+                    e.constant("table of packed scales", scale_table(s.stored))
     else:
         with e.aside():
             e.inputs()
@@ -193,4 +208,4 @@ def _layer(s: Structure, e: Emitter, shape: Shape, x: Tensor, description: Hasha
 def layer(s: Structure) -> Layer:
     """What a linear layer is in this structure."""
     base = plain if s.stored is None else packed(s.stored)
-    return with_lora(base, RANK) if s.lora else base
+    return with_lora(base, s.adapter) if s.adapter else base

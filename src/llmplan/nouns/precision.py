@@ -35,6 +35,9 @@ class Precision(Noun):
 
         frozen_weights: Of matrices that are not trained, such as "nf4" under an adapter. None: as ``weights``.
 
+        loss_scaling: Whether the loss is multiplied before backward and the gradients divided before the step, as gradients
+            in fp16 need (``torch.amp.GradScaler``).
+
         source: Where this combination is described.
 
     Raises:
@@ -62,4 +65,5 @@ class Precision(Noun):
     kv_cache: Name
     casts: Literal["none", "autocast", "at-use", "master-copy", "at-gather"]
     frozen_weights: Name | None = None
+    loss_scaling: bool = False
     source: Source

@@ -19,6 +19,7 @@ from llmplan.nouns.format import Format
 from llmplan.program.kernel import Collective
 from llmplan.program.layer import Layer, plain
 from llmplan.program.op import Item, Op, Region, Storage, Tensor, Weight
+from llmplan.program.packing import allocated
 from llmplan.program.saving import Saves, Saving
 from llmplan.program.share import WHOLE, Joined, Share, Split
 from llmplan.program.size import Number
@@ -303,7 +304,7 @@ class Emitter(abc.ABC):
             return self._shared_weights[shared]
         trainable = role == "adapter" or (self._trains and not self.job.adapters_only and self._is_trained(role))
         tensor = Tensor(rows, cols, format or self.job.weights, needs_gradient=trainable)
-        size = tensor.bytes if stored is None else stored.bytes(rows * cols)
+        size = tensor.bytes if stored is None else allocated(stored, rows * cols)
         tensor.weight = Weight(role, trainable=trainable, stored=size, name=name)
         tensor.storage = Storage(size, name, "parameters")
         self._stretch.weights.append(tensor)
@@ -356,6 +357,12 @@ class Emitter(abc.ABC):
             op.saved = self._saving.keeps(op)
         self._items.append(op)  # a region holds operations only, and that is what this is
         return op
+
+    def still_holds(self, x: Tensor) -> None:
+        """The script's variable holds *x* until what was written last is done."""
+        last = self._items[-1]
+        if isinstance(last, Op):
+            last.inputs.append(x)
 
     # -- the verbs --------------------------------------------------------------------------------------------------
 
@@ -490,6 +497,10 @@ class Emitter(abc.ABC):
 
     #: Whether a stage's output is kept until its gradient has gone backward.
     _keeps_what_it_sends = True
+
+    @abc.abstractmethod
+    def cast(self, x: Tensor, format: str) -> Tensor:  # noqa: A002  the field's word
+        """A copy of *x* in another format, or *x*."""
 
     @abc.abstractmethod
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -15,7 +15,7 @@ is read off that log; :mod:`llmplan.program.rows` makes the closed form of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
@@ -31,6 +31,10 @@ GradientFate = Literal["stays", "taken", "sharded"]
 #: Which part of a step a stretch's events belong to. "release" is the end of the forward, when the script's variables
 #: and autocast's cache let go: stretch by stretch, so that it repeats as the stretches do.
 Phase = Literal["forward", "release", "backward"]
+
+
+#: Operations whose derivatives ask for no saved tensor.
+_SAVE_NOTHING: Final = ("add", "scale", "cast", "clone")
 
 
 @attrs.frozen
@@ -298,8 +302,11 @@ class _Walk:
             for op in reversed(item):
                 self._derive(op, self._brought_back(op))
         else:
+            before, after = _until_recomputed(item)
+            for op in before:
+                self._derive(op, _storages(op.keeps), recomputed=True)
             self._recompute(item)
-            for op in reversed(item):
+            for op in after:
                 self._derive(op, _storages(op.keeps), recomputed=True)
             for storage in (*_held_by(item), *(s for op in item for s in op.made() if self._saved.pop(id(s), None))):
                 self._drop(storage)
@@ -397,6 +404,17 @@ class _Walk:
             self._drop(new)
         else:
             self._complete[id(weight)] = new
+
+
+def _until_recomputed(region: Region) -> tuple[list[Op], list[Op]]:
+    """
+    A region's operations in backward's order: those before it runs again, and the rest.
+
+    It runs again when the first saved tensor is asked for, so derivatives that need none come before.
+    """
+    ops = list(reversed(region))
+    first = next((i for i, op in enumerate(ops) if op.name not in _SAVE_NOTHING), len(ops))
+    return ops[:first], ops[first:]
 
 
 def _categorise(stretches: Sequence[Stretch]) -> None:

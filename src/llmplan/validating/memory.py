@@ -10,7 +10,6 @@ from llmplan.errors import LlmplanError, SpecError, UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.fitting import reserved
 from llmplan.evaluating.memory import memory
-from llmplan.nouns.lora import LoRA
 from llmplan.nouns.model import Model
 from llmplan.nouns.parallelism import Parallelism
 from llmplan.nouns.recompute import Recompute
@@ -21,13 +20,13 @@ from llmplan.registry import architectures, resolve
 from llmplan.sources import Source
 from llmplan.validating.cases import cases_of
 from llmplan.validating.megatron import inputs_of, is_run, measured_of, predict_run
+from llmplan.validating.memory_adapters import adapter_of, precision_of
 from llmplan.validating.memory_optimizers import optimizer_of
 from llmplan.validating.report import Report
 from llmplan.validating.shared import is_shared, memory_of, shared
 from llmplan.validating.statistics import Compared
 
 _SOURCE: Final = Source(kind="measurement", title="a measured case")
-_PRECISIONS: Final = {"fp32": "fp32", "bf16": "bf16", "autocast": "bf16-autocast", "cast": "bf16-cast", "gather": "bf16-gather"}
 _RECOMPUTE: Final = {
     **{what: what for what in ("none", "full", "attention", "pointwise", "selective", "offload")},
     "attention_core": "attention-core",
@@ -96,8 +95,6 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
 def case_of(inputs: Mapping[str, Any]) -> Case:
     """The job that a case's inputs describe."""
     inputs = _Said(inputs)
-    rank = inputs["lora_rank"]
-    precision = _modelled("dtype", inputs["dtype"], _PRECISIONS)
     updates = optimizer_of(inputs)
     workload = Training(
         tokens=1e9,
@@ -108,10 +105,10 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
         recompute=_recompute(inputs),
         loss=inputs["loss"],
         loss_chunks=inputs["loss_chunks"],
-        adapter=LoRA(rank=rank) if rank else None,
+        adapter=adapter_of(inputs),
         trainable=_TRAINABLE.get(inputs.get("trainable", "all"), inputs.get("trainable")),
         frozen_layers=inputs.get("frozen_layers", 0),
-        max_grad_norm=inputs.get("max_grad_norm"),
+        max_grad_norm=inputs.get("max_grad_norm") or None,
     )
     mode = "compiled" if inputs.get("compile") else "eager"
     framework = "transformers" if "hf" in inputs["model"] else "pytorch"
@@ -120,7 +117,7 @@ def case_of(inputs: Mapping[str, Any]) -> Case:
     node = resolve("machine", _ANY_NODE)
     machine = node.evolve(nodes=math.ceil((divided.data or 1) / node.gpus_per_node))
     workload = workload.evolve(global_batch_size=inputs["micro_batch"] * inputs["accumulate"] * (divided.data or 1))
-    case, _ = resolved_case(_model(inputs), machine, workload, precision=precision, runtime=runtime)
+    case, _ = resolved_case(_model(inputs), machine, workload, precision=precision_of(inputs), runtime=runtime)
     return attrs.evolve(case, parallelism=divided)
 
 

@@ -5,6 +5,8 @@ import attrs
 from llmplan.nouns.format import Format
 from llmplan.program.kernel import Kernel, Matmul, Pointwise
 from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
+from llmplan.program.packing import unpacked_scales
+from llmplan.program.size import rounded
 from llmplan.runtimes.pytorch.casting import Casting, any_needs
 
 
@@ -28,8 +30,10 @@ class Products(Casting):
     def unpacked_product(self, x: Tensor, weight: Tensor, stored: Format, bias: Tensor | None = None) -> Tensor:
         """
         A product with a packed weight, which is unpacked before the product and again before its derivative; neither
-        the input nor the unpacked weight is kept (bitsandbytes, ``MatMul4Bit``).
+        the input nor the unpacked weight is kept (bitsandbytes, ``MatMul4Bit``). Scales that are packed themselves are there
+        in FP32 too; the result is in the input's format (``Linear4bit``).
         """
+        given = x.format
         x = self.cast(x, self.job.compute)
         inputs = [x, weight] if bias is None else [x, weight, self.cast(bias, x.format)]
         y = Tensor(x.rows, weight.rows, x.format, label="linear", needs_gradient=any_needs(inputs))
@@ -42,13 +46,13 @@ class Products(Casting):
                 inputs,
                 [y],
                 gradients=[(i, "new") for i in inputs],
-                workspace=unpacked,
+                workspace=rounded(unpacked) + unpacked_scales(stored, weight.elements),
                 backward_workspaces=[unpacked],
                 forward=[unpack, *products[0]],
                 backward=[unpack, *products[1]],
             )
         )
-        return y
+        return self.cast(y, given)
 
     def _linear_kernels(self, x: Tensor, w: Tensor) -> tuple[list[Kernel], list[Kernel]]:
         """The product, and those for the gradients of its factors where they are needed."""
