@@ -22,7 +22,7 @@ OVER = {
     "compiled: llama-bf16-full": (0.06, "kernels of two layers are merged side by side"),
     "compiled: llama-autocast-full": (0.02, "kernels of two layers are merged side by side"),
     "compiled: llama-autocast-full-chunked": (0.021, "kernels of two layers are merged side by side"),
-    "compiled: hf-gpt2-bf16": (0.09, "kernels are reordered for a lower peak"),
+    "compiled: hf-gpt2-bf16": (0.09, "the graph is parted at the loss, whose gradient is then written beside the logits"),
 }
 
 
@@ -46,10 +46,9 @@ def test_most_peaks_are_exact():
     assert max(errors) < 0.1
 
 
-def test_what_is_kept_for_backward_is_exact_where_nothing_is_recomputed():
-    """The cut is the compiler's."""
-    plain = [c for c in CASES.values() if c["inputs"]["checkpoint"] == "none" and c["inputs"]["loss"] == "plain"]
-    errors = [error(c, "saved_for_backward") for c in plain]
+def test_what_is_kept_for_backward_is_the_cut():
+    """Also where layers or pieces of the loss are recomputed."""
+    errors = [error(c, "saved_for_backward") for c in CASES.values()]
     assert statistics.median(errors) < 1e-4
     assert max(errors) < 0.02
 

@@ -189,11 +189,20 @@ def peak_bytes(case: Case, sizes: Mapping[str, "Value"] | None = None) -> "Value
         case: The job.
         sizes: What the letters stand for, where it is not what the case says: arrays give the peak along their axes.
     """
-    if case.parallelism.pipeline > 1:
+    if _has_stages(case):
         from llmplan.evaluating.stages import peak_of_stages
 
         return peak_of_stages(case, sizes)
     return _peak(_prepared(setup_of(case)), sizes or sizes_of(case))
+
+
+def _has_stages(case: Case) -> bool:
+    """Whether layers are shared out among the stages of a pipeline."""
+    if case.parallelism.pipeline == 1:
+        return False
+    if case.runtime.mode == "compiled":
+        raise UnsupportedError("the memory of compiled code with stages of a pipeline", "a stage is no graph that was measured")
+    return True
 
 
 def _peak(prepared: _Prepared, sizes: Mapping[str, "Value"]) -> "Value":
@@ -205,7 +214,7 @@ def _peak(prepared: _Prepared, sizes: Mapping[str, "Value"]) -> "Value":
 
 def peaks_at(case: Case, tokens: Iterable[float]) -> tuple[float, ...]:
     """The peaks where a micro-batch has so many *tokens*: one evaluation for all. [byte]"""
-    if case.parallelism.pipeline > 1:
+    if _has_stages(case):
         along = np.array(tuple(tokens))
         found = np.ravel(peak_bytes(case, dict(sizes_of(case)) | {str(TOKENS): along}))
         return tuple(map(float, np.broadcast_to(found, len(along))))
@@ -228,7 +237,7 @@ def memory(case: Case) -> Memory:
         JobError: The case contradicts itself.
         UnsupportedError: It asks for something that is not modelled.
     """
-    if case.parallelism.pipeline > 1:
+    if _has_stages(case):
         from llmplan.evaluating.stages import memory_of_stages
 
         return max(memory_of_stages(case), key=lambda stage: stage.peak)

@@ -129,8 +129,8 @@ class _Cut:
         return self._sizes[id(value)] * _REDUCTION < sum(self._sizes[id(r)] for r in node.reads)
 
     def _written_in_backward(self, node: Node, value: Storage) -> bool:
-        """Whether a kernel of the backward that merges with nothing reads it."""
-        return any(not _merges(node, reader) for reader in self._in_backward.get(id(value), ()))
+        """Whether a kernel of the backward that merges with nothing reads it whole: pieces hide it from the partitioner."""
+        return any(not _merges(node, r) and id(value) not in r.pieces for r in self._in_backward.get(id(value), ()))
 
     def _far_uses(self, node: Node, value: Storage) -> set[int]:
         """What reads the value after a product that lies on the way from an earlier reader (``ban_recompute_used_far_apart``)."""

@@ -39,6 +39,7 @@ class Node:
         scatters: Whether it adds rows to a table, which nothing can be merged behind.
         workspaces: Bytes that it takes while it runs. [byte]
         region: The recomputation that it belongs to, or None.
+        pieces: Values that it reads a piece of, by id.
         columns: Whether it sums over rows what a weight's gradient is made of: a kernel of its own shape.
         second: Whether it is a node of the forward that the backward runs again.
     """
@@ -53,6 +54,7 @@ class Node:
     scatters: bool = False
     workspaces: Sequence[Number] = ()
     region: Region | None = None
+    pieces: frozenset[int] = frozenset()
     columns: bool = False
     second: bool = False
 
@@ -67,6 +69,7 @@ class Joint:
         gradients: Parameters and the values that are their gradients.
         losses: Values that the forward returns.
         given: Values that are there before: parameters, tables, by id.
+        pieces: Tensors that are pieces of others, by id.
     """
 
     forward: list[Node] = attrs.field(factory=list)
@@ -74,6 +77,7 @@ class Joint:
     gradients: list[tuple[Tensor, Storage]] = attrs.field(factory=list)
     losses: list[Storage] = attrs.field(factory=list)
     given: set[int] = attrs.field(factory=set)
+    pieces: set[int] = attrs.field(factory=set)
 
 
 def joint(program: Program) -> Joint:
@@ -127,10 +131,10 @@ class _Forward:
     def write(self, placed: Sequence[_Placed]) -> dict[int, Storage]:
         """The nodes, and what stands for each storage."""
         for index, region, op in placed:
-            if op.again:
-                self._values.update((id(o.storage), self._value(o.node.storage)) for o in op.outputs)
-            elif op.made():
+            if op.made():  # a cast that autocast found in its cache too: a region's own graph has no cache
                 self._node(index, region, op)
+            elif op.name == "split":
+                self._found.pieces.update(id(o) for o in op.outputs)
         return self._values
 
     def _value(self, storage: Storage) -> Storage:
@@ -223,9 +227,9 @@ class _Backward:
         whole = self._sum(index, weight)
         for product in products:
             self._found.backward.remove(product)
-            self._found.backward[-1].alone, self._found.backward[-1].again = True, False
-            self._found.backward[-1].reads += product.reads
-            self._found.backward[-1].reads.remove(product.writes[0])
+            last = self._found.backward[-1]
+            last.alone, last.again, last.pieces = True, False, product.pieces
+            last.reads = [r for r in (*last.reads, *product.reads) if r is not product.writes[0]]
         whole.label, whole.category = f"gradient of {weight.weight.name if weight.weight else ''}", "gradients"
         self._found.gradients.append((weight, whole))
 
@@ -241,9 +245,11 @@ class _Backward:
         if len(op.inputs) == len(factors):  # without a bias, the gradient of the second factor comes first
             wanted.reverse()
         for x in wanted:
-            others = [self._value(f) for f in factors if f is not x] if x in factors else []
+            wholes = [f for f in factors if f is not x] if x in factors else []
+            others = [self._value(f) for f in wholes]
             node = Node(f"{op.name} backward", index, [*incoming, *others], [self._new(x, op)], alone=x in factors)
             node.again = node.columns = not node.alone
+            node.pieces = frozenset(id(self._value(f)) for f in wholes if id(f) in self._found.pieces)
             self._found.backward.append(node)
 
     def _scatter(self, index: int, op: Op, incoming: list[Storage]) -> None:
