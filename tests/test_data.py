@@ -42,7 +42,7 @@ EXPECTED = {
     "precision": "bf16 bf16-autocast bf16-cast bf16-gather bf16-master fp16-autocast fp32 qlora-nf4 qlora-nf4-dq",
     "optimizer": (
         "adafactor adafactor-transformers adamw adamw-4bit-torchao adamw-8bit adamw-8bit-torchao adamw-amsgrad adamw-foreach "
-        "adamw-fp8-torchao adamw-loop lion lion-8bit muon nadam paged-adamw-32bit paged-adamw-8bit radam sgd sgd-momentum"
+        "adamw-fp8-torchao adamw-loop lion lion-8bit muon paged-adamw-32bit paged-adamw-8bit sgd sgd-momentum"
     ),
     "runtime": "megatron pytorch pytorch-compiled transformers",
     "tariff": "de-eurostat-2025s2 tw-residential us-residential-avg",
@@ -264,7 +264,7 @@ def test_a_format_is_unpacked_into_one_that_is_known(stored: Format) -> None:
 class TestPrecision:
     def test_its_formats_are_known(self, precision: Precision) -> None:
         cls: Any = Precision
-        roles = {field.name for field in attrs.fields(cls)} - {"name", "casts", "source"}
+        roles = {field.name for field in attrs.fields(cls)} - {"name", "casts", "source", "loss_scaling"}
         assert {getattr(precision, role) for role in roles} - {None} <= names_of("format")
 
     def test_what_is_trained_can_be_trained(self, precision: Precision) -> None:
