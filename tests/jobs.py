@@ -72,6 +72,7 @@ def case_of(job: dict[str, Any], **changes: Any) -> Case:
         micro_batch_size=made["micro_batch_size"],
         global_batch_size=made["micro_batch_size"] * made["micro_batches"] * ranks,
         **{name: made[name] for name in ("sequence_length", "optimizer", "recompute", "loss", "adapter")},
+        **{name: made[name] for name in ("trainable", "frozen_layers", "dropout") if name in made},
     )
     case, _ = resolved_case(
         made["model"],

@@ -11,7 +11,7 @@ from llmplan.parallel.fsdp import FullyShard
 from llmplan.parallel.sharding import COPIES, SHARDS
 from llmplan.program.emit import Job
 from llmplan.program.layer import Adapter
-from llmplan.program.stretch import Run, fold
+from llmplan.program.stretch import Run, fold, treated
 from llmplan.runtimes.pytorch import PyTorch
 
 EIGHTHS = st.integers(1, 6).map(lambda n: 8 * n)
@@ -70,6 +70,7 @@ def cases(draw):
     eager = draw(st.booleans())
     batch, length = draw(st.integers(1, 4)), draw(st.sampled_from([16, 64]))
     lora = draw(st.booleans())
+    recompute = draw(st.sampled_from([None, "block", "attention", "attention-core"]))
     job = Job(
         tokens=TOKENS,
         sequence_length=SEQUENCE,
@@ -77,12 +78,18 @@ def cases(draw):
         compute="fp32" if fp32 else "bf16",
         casts=casts,
         attention="eager" if eager else "flash",
-        recompute=draw(st.sampled_from([None, "block", "attention", "attention-core"])),
+        recompute=recompute,
+        saves=draw(st.sampled_from(["nothing", "products", "every-second-product"])) if recompute == "block" else "nothing",
+        offloads=recompute == "block" and draw(st.booleans()),
+        loss=draw(st.sampled_from(["plain", "half", "fused"])),
+        trains=draw(st.none() | st.just(frozenset({"norm"})) | st.just(frozenset({"head", "matrix"}))),
         loss_chunks=draw(st.sampled_from([1, 2, 4])),
         adapters_only=lora,
         single_sequence=eager and batch == 1,
     )
-    shape, runs = which.shape(config), tuple(fold(which.layers(config)))
+    every, frozen = draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([0, 0, 1]))
+    layers = treated(which.layers(config), every, min(frozen, len(which.layers(config)) - 1))
+    shape, runs = which.shape(config), tuple(fold(layers))
     sharding = draw(st.none() | shardings(weights))
     structure = Structure(
         architecture=which,
@@ -91,6 +98,7 @@ def cases(draw):
         runs=shortened(runs),
         job=job,
         adapter=Adapter(rank=RANK) if lora else None,
+        frozen_layers=frozen > 0,
         fate="stays" if sharding else draw(st.sampled_from(["stays", "taken", "sharded"])),
         sharding=sharding,
     )

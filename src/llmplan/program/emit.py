@@ -255,7 +255,7 @@ class Emitter(abc.ABC):
             yield
             return
         inner = Region(part, offloads=self.job.offloads and part != "loss")
-        self._saving = Saving(self.job.saves if part != "loss" else "nothing")
+        self._saving = Saving("nothing" if part == "loss" or self.job.offloads else self.job.saves)
         outer.append(inner)
         self._items = inner
         yield

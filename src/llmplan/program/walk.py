@@ -176,6 +176,9 @@ class _Walk:
         """How many gradients will come in for each weight."""
         for x in (x for op in ops for x, _ in op.gradients if x.weight):
             self._uses_left[id(x)] = self._uses_left.get(id(x), 0) + 1
+        for x, how in (pair for op in ops for pair in op.gradients):
+            if isinstance(how, Tensor) and x.weight and self._habits.fate == "stays":
+                how.storage.category = "gradients"  # what the forward made of it is the weight's gradient from then on
 
     def _release(self, stretch: Stretch) -> None:
         """The forward has ended: what the script or autocast's cache held of a stretch is let go."""

@@ -28,7 +28,6 @@ class FusedLoss(Products):
         made = [Tensor(x.rows, x.cols, x.format, label="gradient of the head's input", needs_gradient=False)]
         if w.needs_gradient:
             made.append(Tensor(w.rows, w.cols, w.format, label="gradient of head", needs_gradient=False))
-            made[1].storage.category = "gradients"
         product = self._linear_kernels(x, w)
         self.write(
             Op(

@@ -46,7 +46,8 @@ class Loss(PointwiseVerbs, FusedLoss):
     def _piece_of_loss(self, x: Tensor, ending: Ending) -> Tensor:
         z = self._head_product(x, ending)
         z = self.scale(z) if ending.scaled else z
-        z = self._full(z) if self.job.loss == "half" else self.cast(z, "fp32")
+        if self.job.loss != "half":
+            z = self.cast(z, "fp32")
         if ending.softcap:
             capped = self._unary("tanh", self._unary("scale", z, keep="nothing"), keep="output")
             logits, z = z, self._unary("scale", capped, keep="nothing")
@@ -58,6 +59,6 @@ class Loss(PointwiseVerbs, FusedLoss):
         return self.product(x, ending.head, ending.bias)
 
     def _cross_entropy(self, z: Tensor) -> Tensor:
-        """Of FP32 logits."""
-        log_probabilities = self._unary("log_softmax", z, keep="output")
-        return self._unary("nll_loss", log_probabilities, keep="nothing", rows=1.0, cols=1.0)
+        """``F.cross_entropy``: tells log_softmax the logits' own format, which autocast leaves alone; nll_loss it widens."""
+        log_probabilities = self._full(self._unary("log_softmax", z, keep="output"))
+        return self._unary("nll_loss", log_probabilities, keep="input", rows=1.0, cols=1.0)

@@ -34,26 +34,23 @@ class Scores(PointwiseVerbs):
         ``_scaled_dot_product_attention_math``: in FP32 throughout, queries and keys scaled apart, the mask added in
         place. What it makes on the way lives until it returns.
         """
-        given = q.format
+        given, alive = q.format, [q, k, v]
         q, k, v = (self.cast(t, "fp32") for t in (q, k, v))
-        scaled_q = self._scaled_apart(q)
-        bias = self._causal_bias()
-        repeated = [self._repeated(t, heads) if heads.grouped else t for t in (k, v)]
+        scaled = self._scaled_apart(q)
+        alive += [q, k, v, scaled, self._causal_bias()]
         if heads.grouped:
-            scaled_k = self._unary("scale", repeated[0], keep="nothing")
-            first_k, v = scaled_k, repeated[1]
+            k, v = self._repeated(k, heads), self._repeated(v, heads)
+            alive += [k, v]
+            key, value = self._unary("scale", k, keep="nothing"), v
         else:
-            scaled_k = self._scaled_apart(k)
-            first_k = self._batch_first(scaled_k)
-        scores = self._batched(self._batch_first(scaled_q), first_k, self._row(heads), heads)
-        shares = self._unary("softmax", scores, keep="output")
-        shares = self.dropout(shares, heads.dropout)
-        if given != "fp32":  # also returned, and dropped by the caller
-            self.cast(shares, given)
-        copy = self._batch_first(v) if not heads.grouped else v
-        out = self._batched(shares, copy, copy.cols, heads)
-        out = self.cast(out, given)
-        self._last().inputs.extend([scaled_q, bias, *repeated, q, k, v])
+            key, value = self._batch_first(self._scaled_apart(k)), None
+        scores = self._batched(self._batch_first(scaled), key, self._row(heads), heads)
+        shares = self.dropout(self._unary("softmax", scores, keep="output"), heads.dropout)
+        if given != "fp32":
+            alive.append(self.cast(shares, given))  # also returned, though nobody looks at it
+        value = value or self._batch_first(v)
+        out = self.cast(self._batched(shares, value, value.cols, heads), given)
+        self._last().inputs.extend(alive)
         return out
 
     def _row(self, heads: Heads) -> Number:
