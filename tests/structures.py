@@ -90,7 +90,9 @@ def cases(draw):
     every, frozen = draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([0, 0, 1]))
     layers = treated(which.layers(config), every, min(frozen, len(which.layers(config)) - 1))
     shape, runs = which.shape(config), tuple(fold(layers))
-    sharding = draw(st.none() | shardings(weights))
+    # nanochat keeps its tables in BF16 when its other weights are FP32, and FSDP2 takes one format.
+    one_format = not which.name.startswith("nanochat") or job.casts == "none"
+    sharding = draw(st.none() | shardings(weights)) if one_format else None
     structure = Structure(
         architecture=which,
         emitter=PyTorch,

@@ -92,8 +92,8 @@ def _numbers(plan):
 
 def _of_report(report, path):
     for field in attrs.fields(type(report)):
-        value = getattr(report, field.name)
-        here = f"{path}.{field.name}"
+        value = getattr(report, field.alias, None)  # a report keeps its case to itself
+        here = f"{path}.{field.alias}"
         if isinstance(value, llmplan.Estimate):
             yield here, value
         elif isinstance(value, int):

@@ -98,7 +98,7 @@ def test_arrays_give_what_floats_give(case):
 def test_letters_and_numbers_give_the_same_walk(case):
     """A program written down in plain floats has the peak of the one in letters."""
     structure, values, runs = case
-    if structure.lora or structure.fate == "sharded" or structure.sharding:
+    if structure.adapter or structure.fate == "sharded" or structure.sharding:
         return  # their letters belong to tracing
     numbers = attrs.evolve(
         structure,

@@ -42,12 +42,13 @@ class TestAccuracy:
         for group, found in report.statistics()[quantity].items():
             assert found["max_ape"] <= error, group
 
-    def test_reserved_memory_is_an_interval(self, report: Report) -> None:
-        """Its error is a few percent, and nine tenths of the measurements lie within."""
-        found = report.statistics()["reserved"]["all"]
-        assert found["median_ape"] < 0.05
-        assert found["coverage"] >= 0.85
-        assert found["width"] < 1.5
+    def test_reserved_memory_is_replayed(self, report: Report, drawn: Report) -> None:
+        """Half of the runs to a thousandth, nineteen in twenty within 5 %, and most within the interval."""
+        for found in (r.statistics()["reserved"]["all"] for r in (report, drawn)):
+            assert found["median_ape"] < 0.001
+            assert found["p95_ape"] < 0.05
+            assert found["coverage"] >= 0.85
+            assert found["width"] < 1.05
 
     def test_settings_drawn_at_random(self, drawn: Report) -> None:
         """Those that no rule was made for; the one whose peak comes as the model is built has a test of its own."""

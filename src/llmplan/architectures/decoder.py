@@ -5,7 +5,7 @@ A family derives from :class:`Decoder` and says what is its own: the defaults of
 how it norms. What no default fits it overrides: a block is a few lines.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
@@ -228,10 +228,10 @@ class Decoder(Architecture[DecoderShape]):
         """Attention and feed-forward, each after a norm and added to the stream."""
         with e.region("block"):
             with e.region("attention"):
-                a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=layer)
+                a = self.called(e, self.norm(e, x, "input_layernorm"), lambda h: self.attention(e, s, h, windowed=layer))
                 a = self.added(e, s, a)
             x = e.plus(x, a)
-            m = self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm"))
+            m = self.called(e, self.norm(e, x, "post_attention_layernorm"), lambda h: self.feed_forward(e, s, h))
             return e.plus(x, self.added(e, s, m))
 
     def side_by_side(self, e: Emitter, s: DecoderShape, x: Tensor, *, windowed: bool) -> Tensor:
@@ -239,9 +239,14 @@ class Decoder(Architecture[DecoderShape]):
         with e.region("block"):
             with e.region("attention"):
                 h = self.norm(e, x, "input_layernorm")
-                a = self.added(e, s, self.attention(e, s, h, windowed=windowed))
-            m = self.added(e, s, self.feed_forward(e, s, h))
+                a = self.added(e, s, self.called(e, h, lambda h: self.attention(e, s, h, windowed=windowed)))
+            m = self.added(e, s, self.called(e, h, lambda h: self.feed_forward(e, s, h)))
             return e.plus(e.plus(a, m), x)
+
+    def called(self, e: Emitter, h: Tensor, half: Callable[[Tensor], Tensor]) -> Tensor:
+        """A half of the layer is a module of its own."""
+        with e.module(h):
+            return half(h)
 
     def added(self, e: Emitter, s: DecoderShape, x: Tensor) -> Tensor:
         """What a half adds to the stream, some elements dropped."""

@@ -127,17 +127,21 @@ class Gpt2(Architecture[Gpt2Shape]):
         """Attention and feed-forward, each after a norm and added to the stream."""
         with e.region("block"):
             with e.region("attention"):
-                h = e.norm(x, "layer", weighted=True, name="ln_1")
-                q, k, v = e.split(e.linear(h, 3 * s.num_attention_heads * s.head_dim, name="c_attn", bias=True, split="column"), 3)
-                a = e.attention(q, k, v, s.heads())
-                a = e.dropout(e.linear(a, s.hidden_size, name="attn.c_proj", bias=True, split="row"), s.resid_pdrop)
-                e.still_holds(h)  # until the half returns, its caller has its argument
+                a = self._attention(e, s, e.norm(x, "layer", weighted=True, name="ln_1"))
             x = e.plus(x, a)
-            h = e.norm(x, "layer", weighted=True, name="ln_2")
-            y = e.activation(e.linear(h, s.intermediate_size, name="c_fc", bias=True, split="column"), s.function)
-            y = e.dropout(e.linear(y, s.hidden_size, name="mlp.c_proj", bias=True, split="row"), s.resid_pdrop)
-            e.still_holds(h)
-            return e.plus(x, y)
+            return e.plus(x, self._feed_forward(e, s, e.norm(x, "layer", weighted=True, name="ln_2")))
+
+    def _attention(self, e: Emitter, s: Gpt2Shape, h: Tensor) -> Tensor:
+        with e.module(h):
+            q, k, v = e.split(e.linear(h, 3 * s.num_attention_heads * s.head_dim, name="c_attn", bias=True, split="column"), 3)
+            a = e.attention(q, k, v, s.heads())
+            return e.dropout(e.linear(a, s.hidden_size, name="attn.c_proj", bias=True, split="row"), s.resid_pdrop)
+
+    def _feed_forward(self, e: Emitter, s: Gpt2Shape, h: Tensor) -> Tensor:
+        with e.module(h):
+            h = e.activation(e.linear(h, s.intermediate_size, name="c_fc", bias=True, split="column"), s.function)
+            h = e.linear(h, s.hidden_size, name="mlp.c_proj", bias=True, split="row")
+            return e.dropout(h, s.resid_pdrop)
 
     def head(self, e: Emitter, s: Gpt2Shape, x: Tensor) -> None:
         """A norm, and logits by the embedding's table or a head of their own."""

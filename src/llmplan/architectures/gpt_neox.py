@@ -50,11 +50,12 @@ class GptNeox(Decoder):
         """Both halves normed on their own and added to the stream, side by side or one after the other."""
         with e.region("block"):
             with e.region("attention"):
-                a = self.attention(e, s, self.norm(e, x, "input_layernorm"), windowed=False)
+                a = self.called(e, self.norm(e, x, "input_layernorm"), lambda h: self.attention(e, s, h, windowed=False))
                 a = e.dropout(a, s.hidden_dropout)
             if not layer:
                 x = a = e.plus(a, x)
-            m = e.dropout(self.feed_forward(e, s, self.norm(e, x, "post_attention_layernorm")), s.hidden_dropout)
+            m = self.called(e, self.norm(e, x, "post_attention_layernorm"), lambda h: self.feed_forward(e, s, h))
+            m = e.dropout(m, s.hidden_dropout)
             return e.plus(e.plus(m, a), x) if layer else e.plus(m, a)
 
     def attention(self, e: Emitter, s: DecoderShape, h: Tensor, *, windowed: bool) -> Tensor:  # noqa: ARG002

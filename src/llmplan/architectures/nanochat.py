@@ -109,8 +109,10 @@ class _Nanochat(Architecture[NanochatShape]):
 
     def _feed_forward(self, e: Emitter, s: NanochatShape, x: Tensor) -> Tensor:
         h = e.norm(x, "rms", weighted=False)
-        h = e.activation(e.linear(h, s.mlp_size, name="mlp.c_fc", split="column"), "relu2")
-        return e.plus(x, e.linear(h, s.hidden_size, name="mlp.c_proj", split="row"))
+        with e.module(h):
+            h = e.activation(e.linear(h, s.mlp_size, name="mlp.c_fc", split="column"), "relu2")
+            m = e.linear(h, s.hidden_size, name="mlp.c_proj", split="row")
+        return e.plus(x, m)
 
     def head(self, e: Emitter, s: NanochatShape, x: Tensor) -> None:
         """A norm, and logits that a hyperbolic tangent caps."""
@@ -132,7 +134,9 @@ class Nanochat2025(_Nanochat):
         """Attention and feed-forward, each after a norm and added to the stream."""
         with e.region("block"):
             with e.region("attention"):
-                a = self._attention(e, s, e.norm(x, "rms", weighted=False))
+                h = e.norm(x, "rms", weighted=False)
+                with e.module(h):
+                    a = self._attention(e, s, h)
             return self._feed_forward(e, s, e.plus(x, a))
 
     def _attention(self, e: Emitter, s: NanochatShape, h: Tensor) -> Tensor:
@@ -197,7 +201,9 @@ class Nanochat2026(_Nanochat):
         values = self._value_embedding(e, s) if layer.value_embedding else None
         with e.region("block"):
             with e.region("attention"):
-                a = self._attention(e, s, e.norm(x, "rms", weighted=False), values, short=layer.short)
+                h = e.norm(x, "rms", weighted=False)
+                with e.module(h):
+                    a = self._attention(e, s, h, values, short=layer.short)
             x = self._feed_forward(e, s, e.plus(x, a))
         if layer.backed_out:
             e.remember("backed out", x)

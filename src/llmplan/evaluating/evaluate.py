@@ -4,14 +4,13 @@ import attrs
 
 from llmplan.errors import SpecError
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.fitting import Fit, fit, reserved
+from llmplan.evaluating.fitting import Fit, fit
 from llmplan.evaluating.memory import Memory, memory, refusal
 from llmplan.evaluating.money import Carbon, Cost, cost, emissions
 from llmplan.evaluating.overheads import Overhead, overheads
 from llmplan.evaluating.parameters import Parameters, parameters
 from llmplan.evaluating.timing import Timing, timing
 from llmplan.evaluating.work import Work, work
-from llmplan.sources import Estimate
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -22,7 +21,6 @@ class Answers:
     Attributes:
         parameters: Of the model, by role.
         memory: Of one rank, or None where that of compiled code is not modelled.
-        reserved: What the caching allocator holds, or None. [byte]
         overheads: What lies beside the tensors.
         fit: Whether it is all there, or None.
         work: Kernels of a step.
@@ -33,7 +31,6 @@ class Answers:
 
     parameters: Parameters
     memory: Memory | None
-    reserved: Estimate | None
     overheads: tuple[Overhead, ...]
     fit: Fit | None
     work: Work
@@ -78,7 +75,6 @@ def evaluate(case: Case) -> Answers:
     return Answers(
         parameters=counted,
         memory=held,
-        reserved=None if held is None else reserved(held.peak),
         overheads=beside,
         fit=None if held is None else fit(held, beside, case.hardware),
         work=done,

@@ -18,7 +18,7 @@ _ASSUMED_SHARE = Source.assumption(
 
 #: Reserved over allocated memory of the 48 runs in tests/data/memory_cases.json, measured without a GPU (PyTorch 2.13,
 #: default allocator settings): 5th, 50th and 95th percentile, which a test computes again. So the interval's coverage
-#: of these very runs is in-sample. Replaying the allocator will replace it.
+#: of these very runs is in-sample. They serve where the allocator is not replayed (:mod:`llmplan.evaluating.replaying`).
 RESERVED_OVER_ALLOCATED = (1.00976, 1.03709, 1.21008)
 
 
@@ -63,7 +63,7 @@ def usable_bytes(hardware: Hardware) -> tuple[float, Source]:
 
 
 def reserved(peak: float) -> Estimate:
-    """What the caching allocator holds for a *peak* of allocated memory. [byte]"""
+    """What the caching allocator holds for a *peak* of allocated memory, by measured ratios: where it is not replayed. [byte]"""
     low, likely, high = (share * peak for share in RESERVED_OVER_ALLOCATED)
     return Estimate(low=low, likely=likely, high=high, unit="byte", basis="calibrated")
 

@@ -69,6 +69,7 @@ class Structure:
         frozen_layers: Whether the embedding and some first layers are not trained.
         visits_in_backward: Whether a weight's optimizer states come from the host for its step in backward.
         compiled: Whether it runs as compiled code.
+        unrolled: Whether every layer is said, and no run has a middle that stands for others.
     """
 
     architecture: Architecture[Any]
@@ -85,6 +86,7 @@ class Structure:
     visits_in_backward: bool = False
     frozen_layers: bool = False
     compiled: bool = False
+    unrolled: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -116,18 +118,21 @@ def shortened(runs: tuple[Run, ...]) -> tuple[Run, ...]:
 @functools.lru_cache(maxsize=4096)
 def trace(structure: Structure) -> Trace:
     """The program of a *structure*, its walk and its closed form."""
-    program = emit(structure)
-    s = structure
-    _every_target_is_there(s, program)
-    habits = Habits(
+    program, around = emit(structure), habits(structure)
+    _every_target_is_there(structure, program)
+    passages = run_compiled(program, _typical, around) if structure.compiled else walk(program, around)
+    return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))
+
+
+def habits(s: Structure) -> Habits:
+    """What is done around autograd's own doing."""
+    return Habits(
         fate=s.fate,
         shards=RANKS,
         around=s.sharding.around if s.sharding else None,
         step=_step(s),
         states=s.steps_in_backward.device_bytes if s.steps_in_backward and s.makes_states else None,
     )
-    passages = run_compiled(program, _typical, habits) if s.compiled else walk(program, habits)
-    return Trace(program=program, passages=passages, rows=Rows(passages, len(program.repeats)))
 
 
 def _typical(sizes: Sequence[Number]) -> list[float]:
@@ -181,10 +186,11 @@ def emit(s: Structure) -> Program:
             x = e.receive(stream.cols, stream.format)
     for index, run in enumerate(s.runs):
         for i in range(run.repeat):
-            middle = run.repeat == _WALKED and i == 1
+            middle = run.repeat == _WALKED and i == 1 and not s.unrolled
             if middle:
                 middles.append(Size.letter(f"n{index}"))
-            with e.stretch(f"layers {index}.{('first', 'middle', 'last')[i]}", len(middles) - 1 if middle else None):
+            which = str(i) if s.unrolled else ("first", "middle", "last")[i]
+            with e.stretch(f"layers {index}.{which}", len(middles) - 1 if middle else None):
                 for description in run.period:
                     with e.unit():
                         x = _layer(s, e, shape, x, description)

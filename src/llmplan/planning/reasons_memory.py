@@ -6,6 +6,7 @@ from typing import Final
 
 from llmplan.evaluating.memory import formula as closed_form
 from llmplan.evaluating.overheads import overheads
+from llmplan.evaluating.replaying import why_not_replayed
 from llmplan.evaluating.setup import sizes_of
 from llmplan.nouns.model import Model
 from llmplan.nouns.runtime import Runtime
@@ -20,6 +21,11 @@ _WALKED: Final = Source.derived(
     "one step of one rank, run operation by operation under autograd's rules: each storage lives from the operation that "
     "makes it to the last one that needs it, in blocks of 512 bytes as PyTorch's allocator gives them"
 )
+_REPLAYED: Final = Source.derived(
+    "the rules of c10/cuda/CUDACachingAllocator.cpp (PyTorch 2.13); low and high are the 5th and 95th percentile of the replay's "
+    "errors in random runs of PyTorch without a GPU"
+)
+_RATIOS: Final = Source("measurement", "steps of PyTorch 2.13 without a GPU: reserved over allocated memory")
 _SUM: Final = Source.derived("arithmetic on other numbers of this plan")
 
 _OF_A_CATEGORY: Final = {
@@ -110,12 +116,15 @@ def _letters(plan: Plan, letters: str) -> Iterator[Input]:
 
 
 def _reserved(plan: Plan, m: MemoryReport) -> Iterator[Entry]:
+    why = why_not_replayed(plan.case)
+    replay = "the segments that PyTorch's caching allocator holds after two steps, replayed request by request"
+    ratio = f"memory.peak * what PyTorch's caching allocator holds for a byte that is allocated; not replayed: {why}"
     yield Entry(
         name="memory.reserved",
         value=m.reserved,
-        formula="memory.peak * what PyTorch's caching allocator holds for a byte that is allocated",
-        inputs=(answer("memory.peak", m.peak), *_allocator(plan.case.runtime)),
-        source=Source("measurement", "steps of PyTorch 2.13 without a GPU: reserved over allocated memory"),
+        formula=ratio if why else replay,
+        inputs=(answer("memory.peak", m.peak), *_allocator(plan.case.runtime)) if why else _job(plan),
+        source=_RATIOS if why else _REPLAYED,
     )
     beside = [o.name for o in overheads(plan.case.hardware, plan.case.devices, plan.case.runtime.framework) if not o.counted]
     yield Entry(

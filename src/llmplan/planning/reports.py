@@ -1,6 +1,7 @@
 """Reports: the answers of a plan as its readers meet them, every number an interval with its unit."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -9,8 +10,10 @@ from llmplan.billing.money import convert
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.evaluate import Answers
+from llmplan.evaluating.replaying import reserved
 from llmplan.nouns._table import Table
 from llmplan.nouns.site import ExchangeRate, Site
+from llmplan.planning.later import later, made
 from llmplan.sources import Estimate, Source
 
 if TYPE_CHECKING:
@@ -51,8 +54,8 @@ class MemoryReport:
 
     peak: Estimate
     first_step_peak: Estimate
-    reserved: Estimate
-    device: Estimate
+    _reserved: Estimate
+    _device: Estimate
     needed: Estimate
     usable: Estimate
     terms: Mapping[str, Estimate] = attrs.field(converter=_table)
@@ -88,6 +91,16 @@ class MemoryReport:
         if self._case is None:
             raise UnsupportedError("the explanation of a memory without its plan", "ask plan.memory.explain()")
         return explained(self._case)
+
+    @property
+    def reserved(self) -> Estimate:
+        """What the caching allocator holds: it is replayed when this is first asked for. [byte]"""
+        return made(self._reserved)
+
+    @property
+    def device(self) -> Estimate:
+        """What the driver's tool shows: reserved, context, communication buffers, display. [byte]"""
+        return made(self._device)
 
 
 @attrs.frozen(kw_only=True)
@@ -178,20 +191,20 @@ class CarbonReport:
     basis: str
 
 
-def memory_report(a: Answers) -> MemoryReport | None:
-    """The memory of *a*, or None where it is not modelled."""
+def memory_report(a: Answers, case: Case) -> MemoryReport | None:
+    """The memory of *a*, the answers about a *case*, or None where it is not modelled."""
     held = a.memory
-    if held is None or a.reserved is None or a.fit is None:
+    if held is None or a.fit is None:
         return None
+    held_by_allocator = later(functools.partial(reserved, case, held.peak))
     beside = [o for o in a.overheads if not o.counted]
     terms: dict[str, Estimate] = {str(c): _exact(b) for c, b in held.split().items()}
     terms |= {o.name: o.size for o in a.overheads}
-    low, likely, high = (a.reserved.si[i] + sum(o.size.si[i] for o in beside) for i in range(3))
     return MemoryReport(
         peak=_exact(held.peak),
         first_step_peak=_exact(held.first_step_peak),
-        reserved=a.reserved,
-        device=Estimate(low, likely, high, "byte"),
+        reserved=held_by_allocator,
+        device=later(functools.partial(_on_device, held_by_allocator, [o.size for o in beside])),
         needed=a.fit.needed,
         usable=_as_known(a.fit.usable, a.fit.usable_source),
         terms=terms,
@@ -201,6 +214,12 @@ def memory_report(a: Answers) -> MemoryReport | None:
         host=_exact(held.host),
         largest=tuple((p.label, p.category, p.bytes) for p in held.parts[:_LARGEST]),
     )
+
+
+def _on_device(held: Estimate, beside: Sequence[Estimate]) -> Estimate:
+    """What the allocator holds and what lies *beside* it. [byte]"""
+    low, likely, high = (made(held).si[i] + sum(size.si[i] for size in beside) for i in range(3))
+    return Estimate(low, likely, high, "byte")
 
 
 def time_report(a: Answers, tokens_per_step: float, ranks: int) -> TimeReport:

@@ -93,7 +93,7 @@ class Plan:
         cost, fit = cost_report(answers, case.site), answers.fit
         return cls(
             case=case,
-            memory=memory_report(answers),
+            memory=memory_report(answers, case),
             fits=fit.fits if fit else None,
             fit_probability=fit.probability if fit else None,
             time=time_report(answers, case.tokens_per_step, case.ranks),

@@ -61,7 +61,8 @@ def _plain(value: Any, unit: str) -> Any:  # noqa: ANN401, PLR0911  whatever a p
     if isinstance(value, Architecture):
         return value.name
     if attrs.has(type(value)):
-        return {field.name: _plain(getattr(value, field.name), UNITS.get(field.name, "")) for field in _said(value)}
+        names = [(field.alias or field.name, field) for field in _said(value)]
+        return {name: _plain(getattr(value, name), UNITS.get(field.name, "")) for name, field in names}
     if isinstance(value, Mapping):
         return {key: _plain(item, unit) for key, item in value.items()}
     if isinstance(value, tuple):

@@ -204,6 +204,9 @@ class Emitter(abc.ABC):
         self._stretch: Stretch
         self._losses: list[Tensor] = []
         self._constants: list[tuple[str, Number]] = []
+        self._batch: set[str] = set()
+        self._replaced: list[Number] = []
+        self._variables: list[Tensor] = []
         self._items: list[Item] | Region = []
         self._table: Tensor
         self._table_is_here = False
@@ -269,6 +272,21 @@ class Emitter(abc.ABC):
         yield
         self._recomputed, self._trains = before
 
+    @contextlib.contextmanager
+    def module(self, *arguments: Tensor) -> Iterator[None]:
+        """
+        All that is said inside is a module of the model: what it is called with, and what its variables hold, lives until it
+        returns.
+        """
+        outer, self._variables = self._variables, []
+        yield
+        held, self._variables = [*self._variables, *arguments], outer
+        self.write(Op("return", held, [], forward=[]))
+
+    def hold(self, *variables: Tensor) -> None:
+        """Variables of the module that is being said hold these until it returns."""
+        self._variables += variables
+
     @property
     def place(self) -> Region | None:
         """The region that is being written, or None."""
@@ -277,7 +295,16 @@ class Emitter(abc.ABC):
     def program(self, repeats: Sequence[Number]) -> Program:
         """What was said, where the middle of each run stands as often as *repeats* says."""
         held = self._sent if self._keeps_what_it_sends else []
-        return Program(self._stretches, self._losses, self._constants, list(repeats), sent=self._sent, held=held)
+        return Program(
+            self._stretches,
+            self._losses,
+            self._constants,
+            list(repeats),
+            sent=self._sent,
+            held=held,
+            batch=self._batch,
+            replaced=self._replaced,
+        )
 
     def weight(
         self,
@@ -334,8 +361,12 @@ class Emitter(abc.ABC):
         return self._table
 
     def head_weight(self, s: "HasTable", *, tied: bool) -> Tensor:
-        """The output head's parameter: the embedding's where they are *tied*, or a copy of it on another stage."""
+        """
+        The output head's parameter: the embedding's where they are *tied*, or a copy of it on another stage. Scripts make a
+        matrix of the head's own first, and then replace it.
+        """
         if tied and self._table_is_here:
+            self._replaced.append(self._table.bytes)
             return self._table
         return self.weight(self.words(s), s.hidden_size, role="embedding" if tied else "head", name="head")
 
@@ -347,9 +378,11 @@ class Emitter(abc.ABC):
         """What was remembered."""
         return self._remembered[name]
 
-    def constant(self, label: str, size: Number) -> None:
-        """Bytes that are there all the time and no parameter. [byte]"""
+    def constant(self, label: str, size: Number, *, of_batch: bool = False) -> None:
+        """Bytes that are there all the time and no parameter; *of_batch*: each micro-batch brings them anew. [byte]"""
         self._constants.append((label, size))
+        if of_batch:
+            self._batch.add(label)
 
     def write(self, op: Op) -> Op:
         """Put *op* down as the next operation."""

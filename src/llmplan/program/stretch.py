@@ -78,6 +78,8 @@ class Program:
         repeats: For each run, how often its middle stands.
         sent: What goes to another stage of a pipeline, whose gradient its schedule holds until backward has ended.
         held: Which of it the schedule holds as long.
+        batch: Labels of the constants that come anew with each micro-batch.
+        replaced: Bytes of parameters that are made and then replaced by others, as a tied head's. [byte]
     """
 
     stretches: list[Stretch]
@@ -86,6 +88,8 @@ class Program:
     repeats: list[Number]
     sent: list[Tensor] = attrs.field(factory=list)
     held: list[Tensor] = attrs.field(factory=list)
+    batch: set[str] = attrs.field(factory=set)
+    replaced: list[Number] = attrs.field(factory=list)
 
     def count(self, stretch: Stretch) -> Number:
         """How often *stretch* stands."""

@@ -34,7 +34,10 @@ Phase = Literal["forward", "release", "backward"]
 
 
 #: Operations whose derivatives ask for no saved tensor.
-_SAVE_NOTHING: Final = ("add", "scale", "cast", "clone")
+_SAVE_NOTHING: Final = ("add", "scale", "cast", "clone", "return")
+
+Happening = tuple[Storage, int]
+"""A storage, and 1 where it comes or -1 where it goes."""
 
 
 @attrs.frozen
@@ -86,6 +89,7 @@ class Habits:
         around: Makes what is done around a program's units, where parameters are sharded: a new one for each walk.
         step: Bytes that the optimizer takes for a moment when it runs in backward, for one weight. [byte]
         states: Bytes that it makes for one weight then, and keeps: in the first step only. [byte]
+        update: The same storage by storage, where the order matters; it takes the place of ``step`` and ``states``.
     """
 
     fate: GradientFate = "stays"
@@ -93,6 +97,7 @@ class Habits:
     around: Callable[[Program], Around] | None = None
     step: Callable[[Tensor], Number] | None = None
     states: Callable[[Tensor], Number] | None = None
+    update: Callable[[Tensor], Iterable[Happening]] | None = None
 
 
 def walk(program: Program, habits: Habits | None = None) -> list[Passage]:
@@ -106,16 +111,26 @@ def walk(program: Program, habits: Habits | None = None) -> list[Passage]:
     Returns:
         The passages in the order in which they happen.
     """
-    return _Walk(program, habits or Habits()).run()
+    return Walk(program, habits or Habits()).run()
 
 
-class _Walk:
-    """The state of a run: who holds what, and which gradients there are."""
+class Walk:
+    """
+    The state of a run: who holds what, and which gradients there are.
+
+    Attributes:
+        happenings: All that comes (1) and goes (-1), storage by storage.
+
+    Args:
+        program: What to run.
+        habits: What is done around it.
+    """
 
     def __init__(self, program: Program, habits: Habits) -> None:
         self._program, self._habits = program, habits
         self._events: list[Event] = []
         self._place = ""
+        self.happenings: list[Happening] = []
         self._passages: list[Passage] = []
         self._local: dict[int, Storage] = {}  # made in the forward and not yet past its last use
         self._gradients: dict[int, Storage] = {}  # by id of the tensor
@@ -126,7 +141,12 @@ class _Walk:
         self._saved: dict[int, Storage] = {}  # results that a recomputation will find kept
         self._held_by_the_schedule: list[Storage] = []  # a pipeline's, until backward has ended
 
+    def gradient(self, weight: Tensor) -> Storage | None:
+        """Where the gradient of a *weight* lies after the run, or None where it is not kept."""
+        return self._complete.get(id(weight))
+
     def run(self) -> list[Passage]:
+        """Run the program forward and backward, once."""
         stretches = self._program.stretches
         every = [op for s in stretches for op in s.operations()]
         _categorise(stretches)
@@ -209,6 +229,7 @@ class _Walk:
     def _log(self, storage: Storage, sign: int) -> None:
         storage.place = storage.place or self._place
         self._events.append(Event(storage.bytes, sign, storage.category, storage.label, storage.place))
+        self.happenings.append((storage, sign))
 
     def _hold(self, storage: Storage) -> None:
         if storage.holders == 0:
@@ -303,16 +324,24 @@ class _Walk:
             self._derive(item, _storages(item.keeps))
         elif item.offloads:
             for op in reversed(item):
-                self._derive(op, self._brought_back(op))
+                self._derive(op, self._brought_back(op), held_alone=True)
         else:
-            before, after = _until_recomputed(item)
-            for op in before:
-                self._derive(op, _storages(op.keeps), recomputed=True)
-            self._recompute(item)
-            for op in after:
-                self._derive(op, _storages(op.keeps), recomputed=True)
-            for storage in (*_held_by(item), *(s for op in item for s in op.made() if self._saved.pop(id(s), None))):
-                self._drop(storage)
+            self._backward_again(item)
+
+    def _backward_again(self, region: Region) -> None:
+        """
+        A region runs again, and backward. Whatever a derivative still needs is reached through the region, which holds its
+        inputs until the last of those that need anything has run.
+        """
+        before, after = _until_recomputed(region)
+        for op in before:
+            self._derive(op, _storages(op.keeps), held_alone=True, recomputed=True)
+        self._recompute(region)
+        inputs, first = _held_by(region), next((op for op in region if op.keeps), None)
+        for op in after:
+            self._derive(op, _storages(op.keeps), held_alone=True, recomputed=True, then=inputs if op is first else ())
+        for storage in [s for op in region for s in op.made() if self._saved.pop(id(s), None)]:
+            self._drop(storage)
 
     def _brought_back(self, op: Op) -> list[Storage]:
         """Copies of what a derivative needs, from the host, for as long as it runs."""
@@ -321,25 +350,41 @@ class _Walk:
             self._hold(storage)
         return copies
 
-    def _derive(self, op: Op, kept: Sequence[Storage], *, recomputed: bool = False) -> None:
-        """One derivative: gradients of the inputs are made, what was kept is let go."""
+    def _derive(
+        self,
+        op: Op,
+        kept: Sequence[Storage],
+        *,
+        held_alone: bool = False,
+        recomputed: bool = False,
+        then: Sequence[Storage] = (),
+    ) -> None:
+        """
+        One derivative: gradients of the inputs are made, and what was kept is let go.
+
+        The engine lets go of the incoming gradients when the derivative returns, and *then* of what its node has saved. What
+        was made again or brought back is held by the derivative alone, whose variables go in reverse.
+        """
         incoming = [self._gradients.pop(id(o)) for o in op.outputs if id(o) in self._gradients]
         made = [(x, self._gradient(x, op, how, incoming)) for x, how in op.gradients]
         late = [s for x, s in made if recomputed and id(x) in op.narrowed]
         for _, storage in made:
             if storage not in late:
                 self._hold(storage)
-        self._within_workspaces(op, kept, late)
-        for storage in incoming:
+        self._within_workspaces(op, late, kept[::-1] if held_alone else ())
+        for storage in (*incoming, *(() if held_alone else kept), *then):
             self._drop(storage)
         if op.name == "linear":
             self._from_product.update(id(x.node) for x, _ in op.gradients if id(x.node) not in self._gradients)
         for x, storage in made:
             self._accumulate(x.node, storage)
+        for x, _ in made:
+            if x.node.weight:
+                self._use_is_done(x.node)
 
-    def _within_workspaces(self, op: Op, kept: Sequence[Storage], late: Sequence[Storage]) -> None:
+    def _within_workspaces(self, op: Op, late: Sequence[Storage], spent: Sequence[Storage]) -> None:
         """
-        What a derivative takes beside its gradients, and the end of what was kept for it: before gradients that are narrowed
+        What a derivative takes beside its gradients, and the end of what it has *spent*: before gradients that are narrowed
         *late*, where a recomputation made it.
         """
         spaces = [Storage(size, f"{op.name} backward") for size in op.backward_workspaces]
@@ -347,7 +392,7 @@ class _Walk:
             self._log(space, 1)
         for space in () if late else spaces:
             self._log(space, -1)
-        for storage in kept:
+        for storage in spent:
             self._drop(storage)
         for storage in late:
             self._hold(storage)
@@ -381,8 +426,6 @@ class _Walk:
             self._drop(new)
             self._gradients[id(x)] = total
             self._from_product.discard(id(x))
-        if x.weight:
-            self._use_is_done(x)
 
     def _use_is_done(self, weight: Tensor) -> None:
         self._uses_left[id(weight)] -= 1
@@ -391,9 +434,12 @@ class _Walk:
         if self._habits.fate == "stays":
             self._gather(weight)
             return
-        if self._habits.step:
+        if self._habits.update:
+            for storage, sign in self._habits.update(weight):
+                self._log(storage, sign)
+        elif self._habits.step:
             self._pass_through([self._habits.step(weight)], "optimizer in backward")
-        if self._habits.states:
+        if self._habits.states and not self._habits.update:
             self._hold(Storage(self._habits.states(weight), "optimizer states", "optimizer"))
         self._drop(self._gradients.pop(id(weight)))
         if self._habits.fate == "sharded" and weight.weight:
@@ -444,14 +490,11 @@ def _storages(tensors: Sequence[Tensor]) -> list[Storage]:
 
 
 def _last_uses(ops: Sequence[Op]) -> dict[int, list[Storage]]:
-    """For each operation (by id) the storages made among *ops* that it is the last to use."""
-    made: dict[int, Storage] = {}
-    user: dict[int, Op] = {}
-    for op in ops:
-        made.update((id(s), s) for s in op.made())
-        user.update((id(t.storage), op) for t in (*op.inputs, *op.outputs) if id(t.storage) in made)
+    """For each operation (by id) the storages made among *ops* that it is the last to use, in its order."""
+    made = {id(s): s for op in ops for s in op.made()}
+    user = {id(t.storage): op for op in ops for t in (*op.inputs, *op.outputs)}
     ends: dict[int, list[Storage]] = {}
-    for key, op in user.items():
-        if not made[key].to_the_end:
-            ends.setdefault(id(op), []).append(made[key])
+    for op in ops:
+        last = dict.fromkeys(id(t.storage) for t in (*op.inputs, *op.outputs) if user[id(t.storage)] is op)
+        ends[id(op)] = [made[key] for key in last if key in made and not made[key].to_the_end]
     return ends

@@ -8,8 +8,8 @@ import attrs
 
 from llmplan.errors import LlmplanError, SpecError, UnsupportedError
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.fitting import reserved
 from llmplan.evaluating.memory import memory
+from llmplan.evaluating.replaying import reserved
 from llmplan.nouns.model import Model
 from llmplan.nouns.parallelism import Parallelism
 from llmplan.nouns.recompute import Recompute
@@ -80,14 +80,15 @@ def predict(inputs: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
         SpecError: The case does not say something, or what it says cannot be.
         UnsupportedError: The case asks for something that is not modelled.
     """
-    case = case_of(inputs)
-    found = memory_of(shared(case, inputs), inputs) if is_shared(inputs) else memory(case)
-    peak = found.first_step_peak if inputs.get("steps", 2) == 1 else found.peak
+    case, steps = case_of(inputs), inputs.get("steps", 2)
+    case = shared(case, inputs) if is_shared(inputs) else case
+    found = memory_of(case, inputs) if is_shared(inputs) else memory(case)
+    peak = found.first_step_peak if steps == 1 else found.peak
     # In compiled code a weight's cast is a value like any other, and is measured as one.
     saved = found.saved_for_backward + (found.saved_weight_casts if inputs.get("compile") else 0.0)
     return {
         "peak": (peak, peak, peak),
-        "reserved": reserved(peak).si,
+        "reserved": reserved(case, peak, steps=steps).si,
         "saved_for_backward": (saved,) * 3,
     }
 

@@ -6,6 +6,9 @@ from llmplan.program.optimizer.states import BLOCK_BYTES, SMALLEST_PACKED
 from llmplan.program.optimizer.tensors import is_vector
 from llmplan.program.size import minimum, rounded, where
 
+#: Iterations of Newton and Schulz (``torch.optim.Muon``: ``ns_steps``).
+_NEWTON_SCHULZ_STEPS = 5
+
 
 def adamw(v: Locals, w: Tensor) -> None:
     """``_single_tensor_adam``: the root of the second moment, and that divided by the bias correction, which stays."""
@@ -76,8 +79,14 @@ def muon(v: Locals, w: Tensor) -> None:
     short = minimum(w.rows, w.cols)
     iterate, gram = rounded(2.0 * w.elements), rounded(2.0 * short * short)
     v.bind("update", rounded(w.bytes))
-    v.passing(2.0 * iterate + 2.0 * gram)
-    v.bind("update", iterate)
+    if w.format != "bf16":  # otherwise the look-ahead is the first iterate
+        v.bind("iterate", iterate)
+    for _ in range(_NEWTON_SCHULZ_STEPS):
+        v.bind("gram", gram)
+        v.bind("gram update", gram)
+        v.bind("iterate", iterate)
+    v.free("gram", "gram update")
+    v.rename("iterate", "update")
 
 
 def nadam(v: Locals, w: Tensor) -> None:

@@ -16,8 +16,8 @@ from llmplan.program.optimizer.states import (
     Algorithm,
     Implementation,
     States,
-    factors,
-    moment,
+    factor_tensors,
+    moment_tensors,
     paged_moment,
 )
 from llmplan.program.optimizer.tensors import is_hidden_matrix, is_vector
@@ -70,7 +70,11 @@ class Rule:
         A master copy stands beside any optimizer's states, and the moments are as it is. Muon keeps a moment of a hidden
         matrix, and AdamW's states of the rest.
         """
-        return self._moments(weight) + (rounded(4.0 * weight.elements) if self.master else 0.0)
+        return total(self.state_tensors(weight))
+
+    def state_tensors(self, weight: Tensor) -> list[Number]:
+        """The same, tensor by tensor, in the order in which they are made. [byte]"""
+        return [*self._moments(weight), *([rounded(4.0 * weight.elements)] if self.master else [])]
 
     def paged_bytes(self, weight: Tensor) -> Number:
         """The part of them that lies in the host's memory, as unified memory that the device has not asked for. [byte]"""
@@ -88,11 +92,13 @@ class Rule:
         packed = self.states == "8bit" and self.implementation == "bitsandbytes"
         return MOMENTS[self.algorithm] * _CODE_TABLE_BYTES if packed else 0.0
 
-    def _moments(self, weight: Tensor) -> Number:
+    def _moments(self, weight: Tensor) -> list[Number]:
         if self.algorithm == "adafactor":
-            return factors(weight, self.implementation)
+            return factor_tensors(weight, self.implementation)
         states = self._states_of(weight)
-        return self._tensors(weight) * moment(weight, self.implementation, states) + self._step_count(weight, states)
+        moments = moment_tensors(weight, self.implementation, states) * int(self._tensors(weight))
+        count: list[Number] = [size] if (size := self._step_count(weight, states)) else []
+        return [*moments, *count] if states == "fp32" else [*count, *moments]  # ours in FP32 count last, PyTorch first
 
     def _states_of(self, weight: Tensor) -> States:
         """How the states of *weight* are kept."""
@@ -126,11 +132,26 @@ class Rule:
             rest = attrs.evolve(self, algorithm="adamw")
             others = rest.temporary_bytes((w, n) for w, n in trained if not is_hidden_matrix(w))
             return maximum(most_held(loops.muon, matrices), others)
-        if self._in_place:
-            return 0.0
-        if self.implementation == "foreach" and not self._in_full:
+        if self.at_once:
             return self._of_all(trained)
-        return most_held(self._visit(), (w for w, _ in trained))
+        return most_held(self.visit, (w for w, _ in trained)) if self.visit else 0.0
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a step makes a tensor of each parameter's size, for all parameters together."""
+        return self.implementation == "foreach" and not self._in_full and not self._in_place
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether a parameter's states are made when its turn comes, and not those of all parameters first."""
+        return self._in_full
+
+    @property
+    def visit(self) -> Visit | None:
+        """What a step that goes tensor by tensor does for one of them; None where a step does not, or binds nothing."""
+        if self.algorithm == "muon":
+            return loops.muon
+        return None if self._in_place or self.at_once else self._visit()
 
     @property
     def _in_full(self) -> bool:

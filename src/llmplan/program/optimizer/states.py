@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from llmplan.program.op import ELEMENT_BYTES, Tensor
 from llmplan.program.optimizer.tensors import is_vector
-from llmplan.program.size import Number, ceil, rounded, where
+from llmplan.program.size import Number, ceil, rounded, total, where
 
 #: The rules that are known.
 Algorithm = Literal["adamw", "adamw-amsgrad", "nadam", "radam", "adafactor", "lion", "muon", "sgd", "sgd-momentum"]
@@ -49,10 +49,15 @@ _CODE_TABLE_BYTES: Final[dict[States, float]] = {"8bit": 1024.0, "4bit": 512.0, 
 
 def moment(weight: Tensor, implementation: Implementation, states: States) -> Number:
     """One tensor of a parameter's shape, as it is kept. [byte]"""
+    return total(moment_tensors(weight, implementation, states))
+
+
+def moment_tensors(weight: Tensor, implementation: Implementation, states: States) -> list[Number]:
+    """The same, tensor by tensor, in the order in which they are made. [byte]"""
     if states == "parameter":
-        return rounded(weight.bytes)
+        return [rounded(weight.bytes)]
     if states == "fp32":
-        return rounded(4.0 * weight.elements)
+        return [rounded(4.0 * weight.elements)]
     return _by_torchao(weight, states) if implementation == "torchao" else _by_bitsandbytes(weight)
 
 
@@ -62,33 +67,42 @@ def paged_moment(weight: Tensor, states: States) -> Number:
     return where(weight.elements >= _SMALLEST_PAGED, rounded(codes), 0.0)
 
 
-def _by_bitsandbytes(weight: Tensor) -> Number:
+def _by_bitsandbytes(weight: Tensor) -> list[Number]:
     """A byte an element and an FP32 scale for each 256; FP32 where there are few (``Optimizer2State.init_state``)."""
     block, _ = _PACKED["8bit"]
-    packed = rounded(weight.elements) + rounded(4.0 * ceil(weight.elements / block))
-    return where(weight.elements < SMALLEST_PACKED, rounded(4.0 * weight.elements), packed)
+    few = weight.elements < SMALLEST_PACKED
+    codes, scales = rounded(weight.elements), rounded(4.0 * ceil(weight.elements / block))
+    return [where(few, rounded(4.0 * weight.elements), codes), where(few, 0.0, scales)]
 
 
-def _by_torchao(weight: Tensor, states: States) -> Number:
+def _by_torchao(weight: Tensor, states: States) -> list[Number]:
     """
     Codes, scales and the codes' table; the parameter's own format where there are few elements or they do not fill
     blocks (torchao, ``_AdamBase._new_buffer``).
     """
     n = weight.elements
     block, per_byte = _PACKED[states]
-    packed = rounded(n / per_byte) + rounded(4.0 * n / block) + _CODE_TABLE_BYTES[states]
     own = rounded(weight.bytes)
-    return where(n < SMALLEST_PACKED, own, where(block * (n // block) < n, own, packed))
+
+    def packed(size: Number, otherwise: Number = 0.0) -> Number:
+        return where(n < SMALLEST_PACKED, otherwise, where(block * (n // block) < n, otherwise, size))
+
+    return [packed(rounded(n / per_byte), own), packed(rounded(4.0 * n / block)), packed(_CODE_TABLE_BYTES[states])]
 
 
 def factors(weight: Tensor, implementation: Implementation) -> Number:
+    """What Adafactor keeps. [byte]"""
+    return total(factor_tensors(weight, implementation))
+
+
+def factor_tensors(weight: Tensor, implementation: Implementation) -> list[Number]:
     """
-    What Adafactor keeps: a factor for the rows and one for the columns of a matrix, all elements of a vector.
+    The same, tensor by tensor: a factor for the rows and one for the columns of a matrix, all elements of a vector.
 
     PyTorch keeps them in the parameter's format, Transformers in FP32 and beside them the root mean square of the
     parameter, a number on the device. [byte]
     """
-    size, more = (4.0, BLOCK_BYTES) if implementation == "transformers" else (ELEMENT_BYTES[weight.format], 0.0)
+    size, more = (4.0, [BLOCK_BYTES]) if implementation == "transformers" else (ELEMENT_BYTES[weight.format], [])
     if is_vector(weight):
-        return rounded(size * weight.elements) + more
-    return rounded(size * weight.rows) + rounded(size * weight.cols) + more
+        return [rounded(size * weight.elements), *more]
+    return [rounded(size * weight.rows), rounded(size * weight.cols), *more]

@@ -26,12 +26,13 @@ class Attentions(Scores):
         Scores that a tangent caps are made in full: PyTorch's function has no word for it.
         """
         held = [q, k, v]
+        self.hold(*held)
         if self.job.attention == "eager" or heads.softcap:
             with self.region("attention-core"):
                 out = self._eager(q, k, v, heads)
             return self._gathered_heads(out, held)
         with self.region("attention-core"):
-            q, k, v = (self._compute(t) for t in held)
+            q, k, v = reversed([self._compute(t) for t in reversed(held)])  # autocast casts the last operand first
             backend = backend_of(heads, q.format)
             padded = backend == "flash" and not heads.aligned
             if backend == "math":
@@ -146,7 +147,7 @@ class Attentions(Scores):
                 "attention",
                 [q, k, v, *bias],
                 [out, sums, *random],
-                keeps=[q, k, v, *bias, out, sums, *random],
+                keeps=[*bias, k, q, v, sums, out, *random],
                 gradients=[(t, "new") for t in (q, k, v)],
                 backward_workspaces=workspaces,
                 forward=[forward],

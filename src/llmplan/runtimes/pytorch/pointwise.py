@@ -3,8 +3,7 @@
 from typing import Literal
 
 from llmplan.program.emit import Function
-from llmplan.program.kernel import Kernel, Pointwise
-from llmplan.program.op import ELEMENT_BYTES, Op, Passing, Tensor
+from llmplan.program.op import Op, Passing, Tensor
 from llmplan.program.size import Number
 from llmplan.runtimes.pytorch.casting import Casting, any_needs, wider
 
@@ -59,16 +58,17 @@ class PointwiseVerbs(Casting):
         y = Tensor(a.rows, a.cols, wider(a, b), label="sum", needs_gradient=any_needs([a, b]))
         first: Passing = "same" if a.format == y.format else "new"
         second: Passing = "same" if b.format == y.format and not broadcast else "new"
-        self.write(Op("add", [a, b], [y], gradients=[(a, first), (b, second)]))
+        # Scripts give the sum the name of the first term, which therefore lives a little longer than the second.
+        self.write(Op("add", [b, a], [y], gradients=[(a, first), (b, second)]))
         return y
 
     def times(self, a: Tensor, b: Tensor, *, broadcast: bool = False) -> Tensor:
         """A product: each factor is kept for the other; a smaller factor's gradient is a full product, then summed."""
         y = Tensor(a.rows, a.cols, wider(a, b), label="product", needs_gradient=any_needs([a, b]))
-        keeps = [x for x, other in ((a, b), (b, a)) if other.needs_gradient]
+        keeps = [x for x, other in ((b, a), (a, b)) if other.needs_gradient]
         full = [y.bytes] if broadcast and b.needs_gradient else []
         narrowed = [b] if broadcast else []
-        gradients: list[tuple[Tensor, Passing]] = [(a, "new"), (b, "new")]
+        gradients: list[tuple[Tensor, Passing]] = [(b, "new"), (a, "new")]
         self.write(Op("mul", [a, b], [y], keeps=keeps, gradients=gradients, backward_workspaces=full, narrowed=narrowed))
         return y
 
@@ -100,22 +100,4 @@ class PointwiseVerbs(Casting):
         """A product with a number."""
         y = Tensor(x.rows, x.cols, x.format, label="scale", needs_gradient=x.needs_gradient)
         self.write(Op("scale", [x], [y], gradients=[(x, "new")]))
-        return y
-
-    def _constant_product(self, name: str, x: Tensor, table: str) -> Tensor:
-        """The two halves are multiplied apart and put together: a temporary as large as the result."""
-        format_ = table if ELEMENT_BYTES[table] > ELEMENT_BYTES[x.format] else x.format
-        y = Tensor(x.rows, x.cols, format_, label=name, needs_gradient=x.needs_gradient)
-        kernels: list[Kernel] = [Pointwise(read=3.0 * y.bytes, written=3.0 * y.bytes, launches=7.0)]
-        op = Op(
-            name,
-            [x],
-            [y],
-            gradients=[(x, "new")],
-            workspace=y.bytes,
-            backward_workspaces=[y.bytes],
-            forward=kernels,
-            backward=kernels,
-        )
-        self.write(op)
         return y

@@ -15,17 +15,23 @@ class Products(Casting):
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """``F.linear``: keeps its input for the weight's gradient and the weight for the input's."""
-        x, w = self._compute(x), self._compute(weight)
-        if self.job.casts == "at-use":
-            w = self.cast(w, x.format)
-        b = None if bias is None else self.cast(bias, w.format)
+        x, w, b = self._operands(x, weight, bias)
         inputs = [x, w] if b is None else [x, w, b]
-        keeps = [t for t, other in ((x, w), (w, x)) if other.needs_gradient]
+        keeps = [t for t, other in ((w, x), (x, w)) if other.needs_gradient]
         y = Tensor(x.rows, w.rows, x.format, label="linear", needs_gradient=any_needs(inputs))
         forward, backward = self._linear_kernels(x, w)
-        gradients: list[tuple[Tensor, Passing]] = [(i, "new") for i in inputs]
+        gradients: list[tuple[Tensor, Passing]] = [(i, "new") for i in ([w, x] if b is None else inputs)]
         self.write(Op("linear", inputs, [y], keeps=keeps, gradients=gradients, forward=forward, backward=backward))
         return y
+
+    def _operands(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Input, weight and bias in the format of the product. Autocast casts the last operand first."""
+        format_ = self.job.compute if self._autocast else x.format
+        if not self._autocast and self.job.casts != "at-use":
+            return x, weight, None if bias is None else self.cast(bias, weight.format)
+        b = None if bias is None else self.cast(bias, format_)
+        w = self.cast(weight, format_)
+        return self.cast(x, format_), w, b
 
     def unpacked_product(self, x: Tensor, weight: Tensor, stored: Format, bias: Tensor | None = None) -> Tensor:
         """

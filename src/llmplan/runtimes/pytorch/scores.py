@@ -113,6 +113,6 @@ class Scores(PointwiseVerbs):
             element_bytes=size,
             out_bytes=size,
         )
-        gradients: list[tuple[Tensor, Passing]] = [(a, "new"), (b, "new")]
-        self.write(Op("bmm", [a, b], [y], keeps=[a, b], gradients=gradients, forward=[product], backward=[product, product]))
+        gradients: list[tuple[Tensor, Passing]] = [(b, "new"), (a, "new")]
+        self.write(Op("bmm", [a, b], [y], keeps=[b, a], gradients=gradients, forward=[product], backward=[product, product]))
         return y

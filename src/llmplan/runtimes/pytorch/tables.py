@@ -17,7 +17,7 @@ class Tables(PointwiseVerbs):
     def inputs(self) -> None:
         """Token ids and targets, 64-bit integers."""
         for label in ("token ids", "targets"):
-            self.constant(label, 8.0 * self.job.tokens)
+            self.constant(label, 8.0 * self.job.tokens, of_batch=True)
         if self.job.attention == "eager":
             self.constant("mask", self.job.sequence_length * self.job.sequence_length)
 

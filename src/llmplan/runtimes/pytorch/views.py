@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from llmplan.program.emit import ROTATION, Rotation
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number
-from llmplan.runtimes.pytorch.pointwise import PointwiseVerbs
+from llmplan.runtimes.pytorch.rotary import Rotations
 
 
-class Views(PointwiseVerbs):
-    """Views of columns, and rotations."""
+class Views(Rotations):
+    """Views of columns."""
 
     def split(self, x: Tensor, parts: int | Sequence[Number]) -> list[Tensor]:
         """``split`` over columns: views, whose gradients are put side by side in a new tensor."""
@@ -34,31 +33,6 @@ class Views(PointwiseVerbs):
     def columns(self, x: Tensor, cols: Number) -> Tensor:
         """A slice of columns: as :meth:`first_columns`."""
         return self.first_columns(x, cols)
-
-    def rotary(
-        self,
-        x: Tensor,
-        heads: Number,
-        *,
-        columns: Number | None = None,
-        negated_sines: bool = False,
-        rotation: Rotation = ROTATION,
-    ) -> Tensor:
-        """
-        Products with tables and a concatenation. Tables are there anyway, so that nothing is kept but sines that are
-        negated anew at each use. Columns that are not rotated are put beside the others: the result is as large.
-        """
-        del heads, columns
-        given = x.format
-        y = self._constant_product("rotary", x, self._rotary_format)
-        op, length, width = self._last(), self.job.sequence_length, self._rotary_width
-        table = Tensor(length, width, self._rotary_format, label="rotary table", needs_gradient=False)
-        op.parameters = [table] * 4 if op.gradients else []  # each half times each table
-        if negated_sines:
-            sines = Tensor(length, width, self._rotary_format, label="negated sines", needs_gradient=False)
-            op.outputs.append(sines)
-            op.keeps = [sines] if op.gradients else []
-        return self.cast(y, given) if rotation.narrowed else y
 
     def scaled_by_position(self, x: Tensor, heads: Number) -> Tensor:
         """A product with a number for each position, which is kept."""

@@ -15,7 +15,7 @@ class TransformersTables(Tables):
     def inputs(self) -> None:
         """Token ids, labels and positions; masks where scores are made in full, or where a window may hide something."""
         for label in ("token ids", "labels"):
-            self.constant(label, 8.0 * self.job.tokens)
+            self.constant(label, 8.0 * self.job.tokens, of_batch=True)
         length = self.job.sequence_length
         positions = Tensor(length, 1.0, "int64", label="position ids", needs_gradient=False)
         self.write(Op("positions", [], [positions]))
