@@ -103,10 +103,14 @@ class Attentions(Scores):
         padded = ceil(length / 8.0) * 8.0
         bias = Tensor(rows, length, format, label="attention bias", needs_gradient=False)
         bias.storage = Storage(where(padded > length, bias.bytes, 0.0), "attention bias")  # itself kept where none is added
-        self.write(Op("where", [], [bias]))
+        self.write(Op("where", self._given_mask(), [bias]))
         kept = Tensor(rows, padded, format, label="attention bias", needs_gradient=False)
         self.write(Op("pad", [bias], [kept], workspace=rows * length))
         return kept
+
+    def _given_mask(self) -> list[Tensor]:
+        """The mask that a bias is made of, where it is a tensor of the program's."""
+        return []
 
     def _mask_rows(self) -> Number:
         """Rows of a mask: those of one sequence."""

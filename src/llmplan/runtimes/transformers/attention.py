@@ -45,6 +45,10 @@ class TransformersAttention(Attentions, Products):
         """The heads, with a mask where a window may hide something."""
         return attrs.evolve(heads, masked=True) if heads.window is not None and self.job.window_binds else heads
 
+    def _given_mask(self) -> list[Tensor]:
+        """The mask that every layer with a window is called with."""
+        return [self.recall("windowed mask")]
+
     def _mask_rows(self) -> Number:
         """The mask is spread over all sequences of a micro-batch, so that a bias is made for each."""
         return self.job.tokens

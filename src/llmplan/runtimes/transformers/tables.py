@@ -101,8 +101,12 @@ class TransformersTables(Tables):
         ids = self.recall("positions")
         rows = self.job.tokens if counted else self.job.sequence_length
         if counted:
-            ids = Tensor(rows, 1.0, "int64", label="counted positions", needs_gradient=False)
-            self.write(Op("add", [], [ids]))
+            counts = Tensor(rows, 1.0, "int64", label="position ids", needs_gradient=False)
+            ids = Tensor(rows, 1.0, "int64", label="rows of positions", needs_gradient=False)
+            self.write(Op("cumsum", [], [counts]))
+            self.remember("positions", counts)
+            self._until_the_head(counts)
+            self.write(Op("add", [counts], [ids]))
         x = self._embedding(table, rows, sort_if=rows > SORTED_ABOVE, ids=[ids])
         self._until_the_head(x)
         return x
