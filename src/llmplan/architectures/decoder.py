@@ -28,6 +28,7 @@ class DecoderShape(Shape):
         rotary_dim: Columns of a head that are rotated.
         window: Tokens that a query may look back in a layer with a window; 0 where there is none.
         grouped: Whether a key-value head serves several query heads.
+        multi_query: Whether there is one, and it serves all.
         aligned, aligned_to_four: Whether a head's columns are a multiple of eight; of four.
         wide: Whether a head has more than 256 columns.
         partial: Whether only some of a head's columns are rotated.
@@ -50,6 +51,7 @@ class DecoderShape(Shape):
     aligned: bool
     aligned_to_four: bool = True
     wide: bool = False
+    multi_query: bool = False
     partial: bool
     tied: bool
     attention_bias: bool
@@ -68,6 +70,7 @@ class DecoderShape(Shape):
             query=self.num_attention_heads,
             kv=self.num_key_value_heads,
             grouped=self.grouped,
+            multi_query=self.multi_query,
             aligned=self.aligned,
             aligned_to_four=self.aligned_to_four,
             wide=self.wide,
@@ -102,6 +105,7 @@ class Decoder(Architecture[DecoderShape]):
         norm_offset: Whether one is added to the weights of its norms.
         norm_wide: Whether a norm is made in FP32 to the end, the product with its weights included.
         qk_norm: Whether queries and keys are normed, head by head.
+        groups: Whether query heads may share heads of keys and values.
         gated: Whether the feed-forward half has a gate beside its activation's matrix.
         head_bias: Whether the head has a bias.
         scaled_embedding, scaled_logits: Whether the embedding's rows and the logits are multiplied by a number.
@@ -121,6 +125,7 @@ class Decoder(Architecture[DecoderShape]):
     norm_offset: ClassVar[bool] = False
     norm_wide: ClassVar[bool] = False
     qk_norm: ClassVar[bool] = False
+    groups: ClassVar[bool] = True
     gated: ClassVar[bool] = True
     head_bias: ClassVar[bool] = False
     scaled_embedding: ClassVar[bool] = False
@@ -143,7 +148,7 @@ class Decoder(Architecture[DecoderShape]):
 
     def _numbers(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         width, heads = read.count("hidden_size"), read.count("num_attention_heads")
-        kv_heads = read.count("num_key_value_heads", heads)
+        kv_heads = read.count("num_key_value_heads", heads) if self.groups else heads
         if config.get("head_dim") is None:
             read.must("num_attention_heads", width % heads == 0, f"{heads} heads do not divide hidden_size {width}")
         read.must("num_key_value_heads", heads % kv_heads == 0, f"{kv_heads} do not divide {heads} query heads")
@@ -161,6 +166,7 @@ class Decoder(Architecture[DecoderShape]):
             "rotary_dim": rotary_dim,
             "window": float(self.window(config) or 0),
             "grouped": kv_heads != heads,
+            "multi_query": kv_heads == 1 != heads,
             "aligned": aligned(head_dim),
             "aligned_to_four": aligned(head_dim, 4),
             "wide": wide(head_dim),

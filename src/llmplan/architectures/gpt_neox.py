@@ -23,6 +23,7 @@ class GptNeox(Decoder):
     }
     functions = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu")
     norm_kind = "layer"
+    groups = False
     gated = False
     hidden_dropout_key = "hidden_dropout"
     embedding_dropout_key = "hidden_dropout"
@@ -35,7 +36,8 @@ class GptNeox(Decoder):
     }
 
     def _rotary_dim(self, config: Mapping[str, Any], head_dim: int) -> int:
-        return super()._rotary_dim({"partial_rotary_factor": config["rotary_pct"], **config}, head_dim)
+        columns = super()._rotary_dim({"partial_rotary_factor": config["rotary_pct"], **config}, head_dim)
+        return columns + columns % 2  # an angle for each pair, the last one begun
 
     def _choices(self, read: Reader, config: Mapping[str, Any]) -> dict[str, Any]:
         return super()._choices(read, config) | {"mlp_bias": True}

@@ -36,6 +36,7 @@ class GptJ(Decoder):
     hidden_dropout_key = "resid_pdrop"
     embedding_dropout_key = "embd_pdrop"
     norm_kind = "layer"
+    groups = False
     gated = False
     head_bias = True
     rotation = Rotation(doubled=True)

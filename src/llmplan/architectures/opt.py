@@ -47,6 +47,7 @@ class Opt(Decoder):
     function_key = "activation_function"
     hidden_dropout_key = "dropout"
     norm_kind = "layer"
+    groups = False
     gated = False
     spellings: ClassVar[dict[str, str]] = {"ffn_dim": "intermediate_size"}
     core: ClassVar[dict[str, Any]] = {

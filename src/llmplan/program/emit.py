@@ -120,6 +120,7 @@ class Heads:
     Attributes:
         query, kv: How many of queries; of keys and values.
         grouped: Whether a key-value head serves several query heads.
+        multi_query: Whether there is one, and it serves all.
         aligned: Whether a head's columns are a multiple of eight.
         window: Tokens that a query may look back; None for all.
         value_dim: Columns of a head of values, where they are not those of queries and keys.
@@ -141,6 +142,7 @@ class Heads:
     wide: bool = False
     masked: bool = False
     softcap: bool = False
+    multi_query: bool = False
     narrow_softmax: bool = False
     dropout: float = 0.0
 

@@ -37,9 +37,17 @@ class TransformersAttention(Attentions, Products):
         """With a mask where a window may hide something; keys and values are then repeated to the queries' heads first."""
         heads = self._asked(heads)
         if heads.masked and heads.grouped:
-            k, v = self._repeated(k, heads), self._repeated(v, heads)
+            k, v = self._repeat_kv(k, heads), self._repeat_kv(v, heads)
             heads = attrs.evolve(heads, grouped=False, kv=heads.query)
         return super().attention(q, k, v, heads)
+
+    def _repeat_kv(self, x: Tensor, heads: Heads) -> Tensor:
+        """``repeat_kv``: a copy, but a view where one head serves all; its gradient is a sum."""
+        if not heads.multi_query:
+            return self._repeated(x, heads)
+        y = Tensor(x.rows, x.cols * heads.query, x.format, storage=x.storage, needs_gradient=x.needs_gradient)
+        self.write(Op("expand", [x], [y], gradients=[(x, "new")], forward=[]))
+        return y
 
     def _asked(self, heads: Heads) -> Heads:
         """The heads, with a mask where a window may hide something."""
@@ -67,8 +75,8 @@ class TransformersAttention(Attentions, Products):
         """
         q_format, cols = q.format, q.cols if heads.value_dim is None else heads.query * heads.value_dim
         if heads.grouped:
-            k, v = self._repeated(k, heads), self._repeated(v, heads)
-        k_first, v_first = heads.grouped or k.heads_first, heads.grouped or v.heads_first
+            k, v = self._repeat_kv(k, heads), self._repeat_kv(v, heads)
+        k_first, v_first = (not heads.multi_query if heads.grouped else t.heads_first for t in (k, v))
         a = self._heads_first(self._compute(q), already=q.heads_first)
         b = self._heads_first(self._compute(k), already=k_first)
         scores = self.scale(self._batched(a, b, heads.query * self.job.sequence_length, heads))
