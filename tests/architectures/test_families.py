@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmplan.errors import LlmplanError, SpecError
+from llmplan.errors import LlmplanError, SpecError, UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.memory import memory
 from llmplan.evaluating.parameters import count_parameters
@@ -93,6 +93,16 @@ def case_of(model: Model, runtime: str = "transformers", *, recompute: str = "no
 
 
 _FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("config", [{}, {"new_decoder_architecture": True, "num_kv_heads": 2}, {"parallel_attn": False}])
+def test_falcon_in_plain_pytorch_alone(config: dict[str, Any]) -> None:
+    """Transformers copies its keys and values out in a way that is not modelled; that is said."""
+    numbers = {"hidden_size": 256, "num_attention_heads": 4, "num_hidden_layers": 4, "vocab_size": 1024}
+    model = Model(name="falcon", architecture="falcon", config=numbers | config, source=_SOURCE)
+    assert memory(case_of(model, "pytorch", recompute="full")).peak < memory(case_of(model, "pytorch")).peak
+    with pytest.raises(UnsupportedError, match="beside their queries"):
+        memory(case_of(model, "transformers"))
 
 
 @_FEW

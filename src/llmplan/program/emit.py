@@ -128,6 +128,8 @@ class Heads:
         wide: Whether a head has more than 256 columns.
         masked: Whether a tensor says which pairs count or what is added to their scores, beside causality.
         softcap: Whether a hyperbolic tangent caps the scores.
+        beside_queries: Whether a group's keys and values lie beside its queries in one product, so that a script which keeps
+            heads apart copies them.
         narrow_softmax: Whether shares are made of scores in their own format, where a framework's script widens them.
         dropout: Share of the probabilities that is dropped in training.
     """
@@ -143,6 +145,7 @@ class Heads:
     masked: bool = False
     softcap: bool = False
     multi_query: bool = False
+    beside_queries: bool = False
     narrow_softmax: bool = False
     dropout: float = 0.0
 

@@ -19,6 +19,11 @@ class TransformersAttention(Attentions, Products):
         As PyTorch has it. The kernel lays its output out as the queries lie; heads that lie after one another take a copy to
         stand side by side. Queries, keys and values are held until the output projection is done.
         """
+        if heads.beside_queries:
+            raise UnsupportedError(
+                "keys and values that lie beside their queries in Transformers' code",
+                "it copies them out, and meets them with a mask that it spreads over all heads: not modelled yet",
+            )
         if self.job.attention != "eager" and heads.softcap:
             raise UnsupportedError(
                 "capped scores in scaled_dot_product_attention", 'Transformers refuses them too: set attention="eager"'
