@@ -6,7 +6,7 @@ import attrs
 
 from llmplan.program.emit import Heads
 from llmplan.program.kernel import Attention
-from llmplan.program.op import ELEMENT_BYTES, Op, Storage, Tensor
+from llmplan.program.op import ELEMENT_BYTES, Op, Tensor
 from llmplan.program.size import Number, ceil, where
 from llmplan.runtimes.pytorch.casting import any_needs
 from llmplan.runtimes.pytorch.scores import Scores
@@ -98,15 +98,12 @@ class Attentions(Scores):
         return self._fused_attention(q, k, v, heads, workspaces, sum_rows=rows, bias=bias)
 
     def _bias(self, format: str) -> Tensor:  # noqa: A002  the field's word
-        """What a boolean mask becomes at each call: a bias whose rows are padded to eight elements."""
+        """What a boolean mask becomes at each call: zeros, and minus infinity where the mask's negation holds."""
         rows, length = self._mask_rows(), self.job.sequence_length
-        padded = ceil(length / 8.0) * 8.0
         bias = Tensor(rows, length, format, label="attention bias", needs_gradient=False)
-        bias.storage = Storage(where(padded > length, bias.bytes, 0.0), "attention bias")  # itself kept where none is added
-        self.write(Op("where", self._given_mask(), [bias]))
-        kept = Tensor(rows, padded, format, label="attention bias", needs_gradient=False)
-        self.write(Op("pad", [bias], [kept], workspace=rows * length))
-        return kept
+        self.write(Op("zeros", self._given_mask(), [bias]))
+        self.write(Op("masked_fill", [bias], [], workspace=rows * length))
+        return bias
 
     def _given_mask(self) -> list[Tensor]:
         """The mask that a bias is made of, where it is a tensor of the program's."""
