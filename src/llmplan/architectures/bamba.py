@@ -83,7 +83,7 @@ class FalconH1(Bamba):
     """The decoder of Zuo et al., "Falcon-H1", arXiv 2507.22448: a scan and attention side by side in every layer."""
 
     name = "falcon_h1"
-    scaled_embedding = True
+    scaled_embedding = "stream"
     scaled_logits = True
     defaults: ClassVar[dict[str, Any]] = {
         **{k: v for k, v in Bamba.defaults.items() if k != "partial_rotary_factor"},

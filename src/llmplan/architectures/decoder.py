@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import attrs
 
 from llmplan.architectures.architecture import Architecture, Reader, Shape, aligned, wide
-from llmplan.program.emit import FUNCTIONS, Emitter, Function, Heads, Rotation, Windows
+from llmplan.program.emit import FUNCTIONS, Emitter, Function, Heads, Rotation, Scaled, Windows
 from llmplan.program.op import Tensor
 from llmplan.program.size import Number
 
@@ -108,7 +108,8 @@ class Decoder(Architecture[DecoderShape]):
         groups: Whether query heads may share heads of keys and values.
         gated: Whether the feed-forward half has a gate beside its activation's matrix.
         head_bias: Whether the head has a bias.
-        scaled_embedding, scaled_logits: Whether the embedding's rows and the logits are multiplied by a number.
+        scaled_embedding: What is multiplied by a number before the first layer, if anything.
+        scaled_logits: Whether the logits are.
         rotation: How queries and keys are rotated.
     """
 
@@ -128,7 +129,7 @@ class Decoder(Architecture[DecoderShape]):
     groups: ClassVar[bool] = True
     gated: ClassVar[bool] = True
     head_bias: ClassVar[bool] = False
-    scaled_embedding: ClassVar[bool] = False
+    scaled_embedding: ClassVar[Scaled | None] = None
     scaled_logits: ClassVar[bool] = False
     rotation: ClassVar[Rotation] = Rotation()
 

@@ -27,7 +27,7 @@ class Gemma(Decoder):
         "tie_word_embeddings": True,
         "hidden_act": "gelu_pytorch_tanh",
     }
-    scaled_embedding = True
+    scaled_embedding = "rows"
 
 
 GEMMA = Gemma()

@@ -27,7 +27,7 @@ class Gemma3Text(Gemma2):
 
     def embed(self, e: Emitter, s: DecoderShape) -> Tensor:
         """Tokens' rows, scaled; tables of rotations for layers that see all, and for those with a window."""
-        x = e.embedding(e.token_table(s), scaled=True)
+        x = e.embedding(e.token_table(s), scaled="rows")
         for name in ("full", "windowed"):
             e.rotary_table(s.rotary_dim, name=name)
         return x

@@ -12,7 +12,7 @@ class Granite(Decoder):
 
     name = "granite"
     dropouts = ("attention_dropout",)
-    scaled_embedding = True
+    scaled_embedding = "stream"
     scaled_logits = True
     core: ClassVar[dict[str, Any]] = {
         "vocab_size": 32000,

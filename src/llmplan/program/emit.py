@@ -58,6 +58,9 @@ PairKind = Literal["neighbours", "complex", "halves"]
 Casts = Literal["none", "autocast", "at-use", "master-copy"]
 
 
+#: What a model multiplies by a number before its first layer: the rows as they are looked up, or the stream made of them.
+Scaled = Literal["rows", "stream"]
+
 #: Which layers of a model have a window.
 Windows = Literal["none", "some", "all"]
 
@@ -409,8 +412,8 @@ class Emitter(abc.ABC):
         """The batch as it lies on the device."""
 
     @abc.abstractmethod
-    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
-        """The rows of *table* that the tokens name, multiplied by a number where they are *scaled*."""
+    def embedding(self, table: Tensor, *, scaled: Scaled | None = None) -> Tensor:
+        """The rows of *table* that the tokens name, multiplied by a number where they or the stream are *scaled*."""
 
     @abc.abstractmethod
     def positions(self, table: Tensor, *, counted: bool = False) -> Tensor:

@@ -1,7 +1,7 @@
 """The batch, the tables of words and of rotations."""
 
 from llmplan.errors import UnsupportedError
-from llmplan.program.emit import HasTable
+from llmplan.program.emit import HasTable, Scaled
 from llmplan.program.kernel import Collective, Kernel, Pointwise
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number, ceil
@@ -51,7 +51,7 @@ class MegatronTables(MegatronProducts, Tables):
         self._rotary_format, self._rotary_width = format or self.job.weights, head_dim
         self.constant("angles", 4.0 * self.job.sequence_length / self.job.share.context * head_dim)
 
-    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
+    def embedding(self, table: Tensor, *, scaled: Scaled | None = None) -> Tensor:
         """
         Rows of the words that this rank has and zeros for others, summed over the ranks, or scattered among them where
         the sequence is cut too.

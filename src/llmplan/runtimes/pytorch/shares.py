@@ -6,6 +6,7 @@ at the ends of each half of a block (arXiv 1909.08053 and 2205.05198), each inpu
 read it, a table of words of which each rank has a share, and a cross-entropy over shared words.
 """
 
+from llmplan.program.emit import Scaled
 from llmplan.program.kernel import Collective, Kernel, Pointwise
 from llmplan.program.op import Op, Passing, Tensor
 from llmplan.runtimes.pytorch.loss import Ending, Loss
@@ -47,7 +48,7 @@ class Shares(Loss, Tables):
         forward, backward = ([Collective(kind=k, payload=payload, group=self.job.share.tensor)] if k else [] for k in (kind, back))
         self.write(Op(kind or "copy", [x], [y], gradients=[(x, how)], forward=forward, backward=backward))
 
-    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
+    def embedding(self, table: Tensor, *, scaled: Scaled | None = None) -> Tensor:
         """Rows of this rank's words, zeros for others', and their sum; ids and which are others' are kept."""
         if not self.job.share.cuts_matrices:
             return super().embedding(table, scaled=scaled)

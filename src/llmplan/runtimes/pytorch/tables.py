@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from llmplan.program.emit import Scaled
 from llmplan.program.kernel import Pointwise
 from llmplan.program.op import ELEMENT_BYTES, Op, Tensor
 from llmplan.program.size import Number, where
@@ -40,7 +41,7 @@ class Tables(PointwiseVerbs):
         """A complex number in FP32 for each pair of columns."""
         self.constant("rotations", 4.0 * self.job.sequence_length * head_dim)
 
-    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
+    def embedding(self, table: Tensor, *, scaled: Scaled | None = None) -> Tensor:
         """``F.embedding``: keeps the ids. Its backward sorts many ids and sums partial rows in FP32."""
         tokens = self.job.tokens
         x = self._embedding(table, tokens, sort_if=tokens > SORTED_ABOVE)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from llmplan.program.emit import Part
+from llmplan.program.emit import Part, Scaled
 from llmplan.program.op import Op, Tensor
 from llmplan.program.size import Number
 from llmplan.runtimes.pytorch.tables import SORTED_ABOVE, Tables
@@ -90,11 +90,26 @@ class TransformersTables(Tables):
             half = Tensor(length, head_dim / 2.0, both.format, storage=both.storage, needs_gradient=False)
             self.remember(label, half)
 
-    def embedding(self, table: Tensor, *, scaled: bool = False) -> Tensor:
+    def embedding(self, table: Tensor, *, scaled: Scaled | None = None) -> Tensor:
         """``nn.Embedding``; a variable holds its output, or the scaled one, until the last norm."""
-        x = super().embedding(table, scaled=scaled)
+        x = self._asked_for_gradients(super().embedding(table, scaled=scaled if scaled == "rows" else None))
+        if scaled == "stream":
+            x = self.scale(x)
         self._until_the_head(x)
         return x
+
+    def _asked_for_gradients(self, x: Tensor) -> Tensor:
+        """
+        A frozen embedding's output that gradients are asked for all the same (``enable_input_require_grads``), as Transformers
+        does when layers are recomputed: the graph holds it, as a leaf, and what follows keeps what its derivative needs.
+        """
+        if x.needs_gradient or self.job.recompute != "block":
+            return x
+        y = Tensor(x.rows, x.cols, x.format, storage=x.storage)
+        leaf = Op("requires_grad", [x], [y], forward=[])
+        leaf.keeps = [x]
+        self.write(leaf)
+        return y
 
     def positions(self, table: Tensor, *, counted: bool = False) -> Tensor:
         """``nn.Embedding`` with the positions that are there; a variable holds its output."""
