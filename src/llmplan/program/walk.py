@@ -34,7 +34,7 @@ Phase = Literal["forward", "release", "backward"]
 
 
 #: Operations whose derivatives ask for no saved tensor.
-_SAVE_NOTHING: Final = ("add", "scale", "cast", "clone", "return")
+_SAVE_NOTHING: Final = ("add", "sum", "scale", "cast", "clone", "return")
 
 Happening = tuple[Storage, int]
 """A storage, and 1 where it comes or -1 where it goes."""

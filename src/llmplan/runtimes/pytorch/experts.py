@@ -31,7 +31,8 @@ class GroupedExperts(Routers, Views):
     def experts(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """
         A gathered copy of each token for each of its experts, the experts on all of them, each row times its score, put
-        back in order and added up. The script's variables hold the copies, sorted ids and what was added up until it returns.
+        back in order and added up. The script's variables hold the input, the copies, sorted ids and what was added up until
+        it returns.
         """
         rows = x.rows * routing.router.per_token
         ids, order = self._sorted(routing, rows)
@@ -51,7 +52,7 @@ class GroupedExperts(Routers, Views):
         total = Tensor(x.rows, x.cols, ordered.format, label="sum over experts", needs_gradient=ordered.needs_gradient)
         self.write(Op("sum", [ordered], [total], gradients=[(ordered, "new")]))
         y = self.cast(total, x.format)
-        self._last().inputs += [ids, gathered, *counts, ordered, *routing.held]
+        self._last().inputs += [x, ids, gathered, *counts, ordered, *routing.held]
         return y
 
     def _within(self, x: Tensor, groups: _Groups, experts: Experts) -> Tensor:
