@@ -143,7 +143,7 @@ WORKLOADS = {
         JobError,
         r"table of 1024 positions, and a sequence has 2048 @ Training\.sequence_length",
     ),
-    "loss: unknown": (job(loss="chunkd"), SpecError, r"one of 'plain', 'chunked', got 'chunkd'.*'chunked'\? @ Training\.loss"),
+    "loss: unknown": (job(loss="chunkd"), SpecError, r"'chunked', .*got 'chunkd'.*'chunked'\? @ Training\.loss"),
     "loss: more chunks than tokens": (
         job(loss="chunked", sequence_length=4, micro_batch_size=1),
         JobError,
@@ -163,11 +163,7 @@ WORKLOADS = {
         r"before ranks could add theirs @ Optimizer\.when",
     ),
     "recompute: unknown": (job(recompute="ful"), SpecError, r"got 'ful'\. Did you mean 'full'\? @ Recompute\.what"),
-    "recompute: now and then": (
-        job(recompute=Recompute(what="full", every=2)),
-        UnsupportedError,
-        r"recomputing every few layers only: .* every layer or in none",
-    ),
+    "recompute: now and never": (lambda: Recompute(what="full", every=0), SpecError, r"from 1 to 1e6, got 0 @ Recompute\.every"),
     "adapter: a number": (job(adapter=16), SpecError, r"expected a LoRA, got the number 16 @ Training\.adapter"),
     "adapter: no rank": (lambda: LoRA(rank=0), SpecError, r"from 1 to 1e6, got 0 @ LoRA\.rank"),
     "adapter: a layer that is not there": (
@@ -226,9 +222,9 @@ MODELS = {
     "odd heads under rotary positions": (lambda: plan(LLAMA | {"head_dim": 7}), SpecError, r"an even width, got 7 @ head_dim"),
     "tied: a text": (lambda: plan(GPT2 | {"tie_word_embeddings": "yes"}), SpecError, r"true or false, got 'yes' @ tie_word_emb"),
     "activation of another family": (
-        lambda: plan(LLAMA | {"hidden_act": "gelu"}),
+        lambda: plan(LLAMA | {"hidden_act": "swish9"}),
         SpecError,
-        r"one of silu, got 'gelu' @ hidden_act",
+        r"one of silu, .*got 'swish9'.* @ hidden_act",
     ),
     "windows: letters of no kind": (
         lambda: plan(NANOCHAT | {"window_pattern": "SSX"}),
@@ -344,13 +340,13 @@ NOUNS = {
     "precision: casts at gather": (
         lambda: plan(precision=precisions["bf16"].evolve(casts="at-gather")),
         UnsupportedError,
-        r"casts 'at-gather': modelled are: none, autocast, at-use, master-copy",
+        r"casts at-gather without gathers: .* stage 3 on several ranks",
     ),
-    "runtime: unknown": (lambda: plan(runtime="vllm"), UnknownNameError, r"no runtime is named 'vllm'\. Known are 'pytorch'"),
+    "runtime: unknown": (lambda: plan(runtime="vllm"), UnknownNameError, r"no runtime is named 'vllm'\. Known are .*'pytorch'"),
     "runtime: another framework": (
         lambda: plan(runtime=Runtime(name="mine", framework="jax", source=MADE_UP)),
-        UnsupportedError,
-        r"the framework 'jax': known are: pytorch",
+        UnknownNameError,
+        r"no framework is named 'jax'\. Known are .*'pytorch'",
     ),
     "calibration: unknown": (lambda: plan(calibration="mine"), UnknownNameError, r"no calibration is named 'mine'"),
     "calibration: a number": (lambda: plan(calibration=3), SpecError, r"expected a calibration, its name, got int 3 @ calibration"),

@@ -243,8 +243,11 @@ def nearest(name: object, known: "Iterable[str]") -> str | None:
     for candidate in known:
         folded.setdefault(candidate.casefold(), candidate)
     # A match is quadratic in the length, and nothing that long is a slip of the finger.
-    close = difflib.get_close_matches(str(name)[:_LONGEST_VALUE].casefold(), folded, n=1)
-    return folded[close[0]] if close else None
+    written = str(name)[:_LONGEST_VALUE].casefold()
+    close = difflib.get_close_matches(written, folded)
+    # Of names that are about as near, the one that was begun: 'adam' is 'adamw' and not 'radam'.
+    best = next((candidate for candidate in close if candidate.startswith(written)), close[0] if close else None)
+    return folded[best] if best else None
 
 
 def _several(faults: "Iterable[str]") -> tuple[str, ...]:
