@@ -27,6 +27,11 @@ few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChec
 MADE_UP = Source(kind="generated", title="made up for a test")
 
 
+def mixes_formats(job: dict[str, Any]) -> bool:
+    """Whether tables lie in BF16 beside FP32 matrices, which FSDP2 refuses to gather together."""
+    return job["model"].architecture.startswith("nanochat") and job["precision"] in ("bf16-autocast", "bf16-cast")
+
+
 def peak(job: dict[str, Any], **changes: Any) -> float:
     """The allocated peak of a job, with some of it changed. [byte]"""
     return memory(case_of(job, **changes)).peak
@@ -154,8 +159,8 @@ class TestSharding:
         Of models that are used: what is gathered stands beside what is shared, so of one that is all vocabulary more is there
         than without.
         """
-        job["model"] = llmplan.models[model]
-        assume(job["attention"] == "eager" or job["precision"] != "fp32")
+        job["model"], job["adapter"] = llmplan.models[model], None
+        assume(not mixes_formats(job) and job["optimizer"].algorithm != "muon")
         parameters_too, gradients = (peak(job, parallelism=Parallelism(data=ranks, shard=stage)) for stage in (3, 2))
         assert parameters_too <= gradients
 
@@ -163,6 +168,7 @@ class TestSharding:
     @given(jobs(machine="8x h100-sxm"), st.integers(1, 3))
     def test_more_ranks_never_raise_it(self, job: dict[str, Any], stage: int) -> None:
         """Each holds a smaller share."""
+        assume(stage < 3 or not (mixes_formats(job) or job["optimizer"].algorithm == "muon"))
         shares = [peak(job, parallelism=Parallelism(data=ranks, shard=stage)) for ranks in (2, 4, 8)]
         assert shares == sorted(shares, reverse=True)
 
