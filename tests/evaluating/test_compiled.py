@@ -23,6 +23,7 @@ def case(training=WORK, runtime="pytorch-compiled", parallelism=ONE, **changes):
     ("changes", "what"),
     [
         ({"parallelism": llmplan.Parallelism(data=8, shard=3)}, "sharded gradients or parameters"),
+        ({"parallelism": llmplan.Parallelism(data=4, shard=2)}, "sharded gradients or parameters"),
         ({"parallelism": llmplan.Parallelism(data=4, tensor=2), "precision": "bf16"}, "shared among ranks"),
         ({"parallelism": llmplan.Parallelism(data=4, pipeline=2), "precision": "bf16"}, "stages of a pipeline"),
         ({"training": WORK.evolve(adapter=llmplan.LoRA(rank=8)), "precision": "qlora-nf4"}, "packed weights"),

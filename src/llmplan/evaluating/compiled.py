@@ -7,6 +7,8 @@ from llmplan.evaluating.setup import Setup
 from llmplan.evaluating.tracing import trace
 from llmplan.program.share import WHOLE
 
+#: The stage of ZeRO from which on gradients are shared.
+_GRADIENTS = 2
 #: Roles of weights whose products the compiler's choices are not known for.
 _NOT_MEASURED = ("expert", "expert-bias")
 
@@ -24,7 +26,7 @@ def check_compiled(setup: Setup) -> None:
 
 def _not_modelled(setup: Setup) -> Iterator[tuple[str, str]]:
     structure = setup.structure
-    if structure.fate == "sharded" or structure.sharding is not None:
+    if setup.data.several and setup.data.stage >= _GRADIENTS:
         yield "sharded gradients or parameters", "their messages part the graph in ways that were not measured"
     if setup.buffers is not None:
         yield "gradients in buffers", "the compiler's choices for Megatron-LM's layers were not measured"
