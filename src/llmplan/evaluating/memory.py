@@ -48,6 +48,7 @@ class Standing(Generic[N]):
         gradients: All gradients when backward is done; 0 where the optimizer uses them up in backward.
         step: What the optimizer, or the clipping of gradients before it, takes for a moment.
         host: States in the host's memory.
+        building: What is there while the model is built, where a tied head's own matrix is made and then replaced.
     """
 
     parameters: N
@@ -58,6 +59,7 @@ class Standing(Generic[N]):
     gradients: N
     step: N
     host: N
+    building: N
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +147,7 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
             gradients=0.0,
             step=0.0,
             host=data.on_the_host(program, states + paged),
+            building=0.0,
         )
     visit = largest(rule.state_bytes(w) for w, _ in trained) if setup.states_on_host else 0.0
     clipping = clipping_bytes(trained) if setup.clips else 0.0
@@ -157,6 +160,7 @@ def standing_of(setup: Setup, found: Trace) -> Standing[Number]:
         gradients=0.0 if used_up else kept,
         step=0.0 if used_up else maximum(data.temporaries(program, rule.temporary_bytes(trained)) + visit, clipping),
         host=(states if setup.states_on_host else paged) + _on_host(found.program),
+        building=0.0 if data.several else _building(program),
     )
 
 
@@ -173,7 +177,17 @@ def _standing_in_buffers(buffers: Buffers, found: Trace) -> Standing[Number]:
         gradients=gradients,
         step=0.0,
         host=0.0,
+        building=0.0,
     )
+
+
+def _building(program: Program) -> Number:
+    """
+    What is there while the model is built: its own parameters, to which adapters come later, and a tied head's own
+    matrix, which the table then replaces. [byte]
+    """
+    own = total(rounded(w.weight.stored) * n for w, n in program.weights() if w.weight and w.weight.role != "adapter")
+    return own + total(program.replaced) if program.replaced else 0.0
 
 
 def _other(found: Trace) -> Number:
@@ -208,7 +222,8 @@ def _has_stages(case: Case) -> bool:
 def _peak(prepared: _Prepared, sizes: Mapping[str, "Value"]) -> "Value":
     standing, repeats, atoms = prepared.sized(sizes)
     live = prepared.trace.rows.peak(atoms, repeats)
-    peak: Value = always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)
+    at_work: Any = always(standing) + maximum(live + standing.accumulated, standing.gradients + standing.step)
+    peak: Value = maximum(at_work, standing.building)  # type: ignore[assignment]  # values by now, no letters
     return peak
 
 
@@ -257,8 +272,8 @@ def _memory(setup: Setup, sizes_in_order: tuple[tuple[str, float], ...]) -> Memo
     in_step = bool(step > live)
     moment, rank = rows.moments[row], int(sizes.get(LARGEST_RANK, 0.0))
     return Memory(
-        peak=always(standing) + max(live, step),
-        first_step_peak=_first_step_peak(setup, sizes, live, standing),
+        peak=float(max(always(standing) + max(live, step), standing.building)),
+        first_step_peak=max(_first_step_peak(setup, sizes, live, standing), float(standing.building)),
         parts=parts_of(standing, [] if in_step else rows.parts(row, atoms, repeats), in_step=in_step),
         phase="optimizer" if in_step else moment.phase,
         moment=("optimizer step" if in_step else f"{moment.label} in {moment.stretch}") + _on(setup, rank),

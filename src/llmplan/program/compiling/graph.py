@@ -242,8 +242,6 @@ class _Backward:
         """The gradient of each factor is a product with the other one; a bias's is a sum over rows."""
         factors = op.inputs[:2]
         wanted = [x for x, _ in op.gradients]
-        if len(op.inputs) == len(factors):  # without a bias, the gradient of the second factor comes first
-            wanted.reverse()
         for x in wanted:
             wholes = [f for f in factors if f is not x] if x in factors else []
             others = [self._value(f) for f in wholes]
