@@ -4,8 +4,10 @@ import json
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from llmplan.evaluating.compiled import MEASURED_OVER_COMPILED
 from llmplan.validating import validate
 from llmplan.validating.memory import predict
 
@@ -58,3 +60,11 @@ def test_compiled_cases_are_a_group_of_their_own():
     report = validate("memory", [str(PATH)])
     assert report.answered == report.cases == len(CASES)
     assert set(report.statistics()["peak"]) >= {"all", "compiled", "llama", "gpt2", "nanochat"}
+
+
+def test_the_interval_of_a_plan_is_that_of_these_cases():
+    """5th, 50th and 95th percentile of measured over predicted peaks."""
+    report = validate("memory", ["tests/data/memory_cases_compiled.json"])
+    ratios = [c.measured / c.likely for c in report.compared if c.quantity == "peak"]
+    found = np.percentile(ratios, [5, 50, 95])
+    assert found == pytest.approx(MEASURED_OVER_COMPILED, abs=1e-4)

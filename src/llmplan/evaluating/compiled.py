@@ -1,6 +1,7 @@
 """What of compiled code's memory is not modelled: jobs that the compiler does not see as one graph, or that were never measured."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.setup import Setup
@@ -11,6 +12,10 @@ from llmplan.program.share import WHOLE
 _GRADIENTS = 2
 #: Roles of weights whose products the compiler's choices are not known for.
 _NOT_MEASURED = ("expert", "expert-bias")
+
+#: Measured over predicted peak of the 31 compiled runs in tests/data/memory_cases_compiled.json (PyTorch 2.13, without a
+#: GPU): 5th, 50th and 95th percentile, which a test computes again. Inductor's choice of buffers is not followed to the last.
+MEASURED_OVER_COMPILED: Final = (0.9960, 1.0, 1.0407)
 
 
 def check_compiled(setup: Setup) -> None:

@@ -32,7 +32,7 @@ STEPS: Final = 2
 
 
 #: Measured over replayed reserved memory of the 85 runs in tests/data/memory_cases_reserved.json, which were drawn at random
-#: after the replay was settled (PyTorch 2.13 without a GPU): 5th, 50th and 95th percentile, which a test computes again.
+#: and never used to mend it (PyTorch 2.13 without a GPU): 5th, 50th and 95th percentile, which a test computes again.
 MEASURED_OVER_REPLAYED: Final = (0.99794, 1.0, 1.0041)
 
 

@@ -9,6 +9,7 @@ import attrs
 from llmplan.billing.money import convert
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
+from llmplan.evaluating.compiled import MEASURED_OVER_COMPILED
 from llmplan.evaluating.evaluate import Answers
 from llmplan.evaluating.replaying import reserved
 from llmplan.nouns._table import Table
@@ -201,8 +202,8 @@ def memory_report(a: Answers, case: Case) -> MemoryReport | None:
     terms: dict[str, Estimate] = {str(c): _exact(b) for c, b in held.split().items()}
     terms |= {o.name: o.size for o in a.overheads}
     return MemoryReport(
-        peak=_exact(held.peak),
-        first_step_peak=_exact(held.first_step_peak),
+        peak=_peak(held.peak, case),
+        first_step_peak=_peak(held.first_step_peak, case),
         reserved=held_by_allocator,
         device=later(functools.partial(_on_device, held_by_allocator, [o.size for o in beside])),
         needed=a.fit.needed,
@@ -289,6 +290,14 @@ def _converted(amount: Estimate, rate: ExchangeRate) -> Estimate | None:
 def _as_known(size: float, source: Source) -> Estimate:
     """A size that a source states. [byte]"""
     return Estimate(size, size, size, "byte", basis="assumed" if source.kind == "assumption" else "measured")
+
+
+def _peak(size: float, case: Case) -> Estimate:
+    """A peak: arithmetic where operations run one by one; for compiled code as far off as it was measured to be. [byte]"""
+    if case.runtime.mode != "compiled":
+        return _exact(size)
+    low, likely, high = (ratio * size for ratio in MEASURED_OVER_COMPILED)
+    return Estimate(low=low, likely=likely, high=high, unit="byte", basis="calibrated")
 
 
 def _exact(size: float) -> Estimate:

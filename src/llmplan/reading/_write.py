@@ -26,7 +26,7 @@ def to_dict(noun: Noun) -> dict[str, Any]:
     Example:
         >>> from llmplan.nouns.lora import LoRA
         >>> to_dict(LoRA(rank=16))
-        {'rank': 16, 'alpha': 16.0, 'targets': 'all-linear'}
+        {'rank': 16, 'alpha': 16.0, 'targets': 'all-linear', 'dropout': 0.0}
 
     .. versionadded:: 0.1.0
     """
