@@ -44,7 +44,7 @@ class Fit:
 
 def fit(memory: Memory, beside: Sequence[Overhead], hardware: Hardware) -> Fit:
     """Set the need of a job against a card's memory."""
-    low, likely, high = (memory.peak + sum(o.size.si[i] for o in beside) for i in range(3))
+    low, likely, high = (memory.spread[i] * memory.peak + sum(o.size.si[i] for o in beside) for i in range(3))
     usable, source = usable_bytes(hardware)
     return Fit(
         needed=Estimate(low=low, likely=likely, high=high, unit="byte", basis="calibrated"),

@@ -14,7 +14,7 @@ import numpy as np
 
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.compiled import check_compiled
+from llmplan.evaluating.compiled import MEASURED_OVER_COMPILED, check_compiled
 from llmplan.evaluating.setup import LARGEST_RANK, Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import TOKENS, Trace, trace
 from llmplan.parallel.buffers import Buffers
@@ -80,6 +80,7 @@ class Memory:
         host: What is kept in the host's memory.
         stage: The stage of a pipeline that this is, the one that needs most; 0 where there is none.
         rank: The data-parallel rank that this is, the first of those that need most.
+        spread: Low, likely and high of a measured peak over the predicted one.
     """
 
     peak: float
@@ -93,6 +94,7 @@ class Memory:
     host: float
     stage: int = 0
     rank: int = 0
+    spread: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def split(self) -> dict[Category, float]:
         """The peak by category. [byte]"""
@@ -282,6 +284,7 @@ def _memory(setup: Setup, sizes_in_order: tuple[tuple[str, float], ...]) -> Memo
         parameters=standing.parameters,
         host=standing.host,
         rank=rank,
+        spread=MEASURED_OVER_COMPILED if setup.compiled else (1.0, 1.0, 1.0),
     )
 
 

@@ -29,6 +29,7 @@ _RATIOS: Final = Source("measurement", "steps of PyTorch 2.13 without a GPU: res
 _SUM: Final = Source.derived("arithmetic on other numbers of this plan")
 
 _OF_A_CATEGORY: Final = {
+    "compiler": "what the compiler's choice of buffers was measured to add or take, of 31 compiled runs",
     "parameters": "bytes of the weights as they lie on this rank, each rounded up to 512",
     "gradients": "bytes of the gradients that live at the peak, with the buffers that they are sent from",
     "optimizer": "bytes of the optimizer's states on the device",

@@ -9,8 +9,8 @@ import attrs
 from llmplan.billing.money import convert
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
-from llmplan.evaluating.compiled import MEASURED_OVER_COMPILED
 from llmplan.evaluating.evaluate import Answers
+from llmplan.evaluating.memory import Memory
 from llmplan.evaluating.replaying import reserved
 from llmplan.nouns._table import Table
 from llmplan.nouns.site import ExchangeRate, Site
@@ -200,10 +200,10 @@ def memory_report(a: Answers, case: Case) -> MemoryReport | None:
     held_by_allocator = later(functools.partial(reserved, case, held.peak))
     beside = [o for o in a.overheads if not o.counted]
     terms: dict[str, Estimate] = {str(c): _exact(b) for c, b in held.split().items()}
-    terms |= {o.name: o.size for o in a.overheads}
+    terms |= _by_the_compiler(held) | {o.name: o.size for o in a.overheads}
     return MemoryReport(
-        peak=_peak(held.peak, case),
-        first_step_peak=_peak(held.first_step_peak, case),
+        peak=_spread(held.peak, held),
+        first_step_peak=_spread(held.first_step_peak, held),
         reserved=held_by_allocator,
         device=later(functools.partial(_on_device, held_by_allocator, [o.size for o in beside])),
         needed=a.fit.needed,
@@ -292,12 +292,20 @@ def _as_known(size: float, source: Source) -> Estimate:
     return Estimate(size, size, size, "byte", basis="assumed" if source.kind == "assumption" else "measured")
 
 
-def _peak(size: float, case: Case) -> Estimate:
+def _spread(size: float, held: Memory) -> Estimate:
     """A peak: arithmetic where operations run one by one; for compiled code as far off as it was measured to be. [byte]"""
-    if case.runtime.mode != "compiled":
+    low, likely, high = held.spread
+    if low == high:
         return _exact(size)
-    low, likely, high = (ratio * size for ratio in MEASURED_OVER_COMPILED)
-    return Estimate(low=low, likely=likely, high=high, unit="byte", basis="calibrated")
+    return Estimate(low=low * size, likely=likely * size, high=high * size, unit="byte", basis="calibrated")
+
+
+def _by_the_compiler(held: Memory) -> dict[str, Estimate]:
+    """What a compiler's choice of buffers may add or take, where there is one. [byte]"""
+    low, likely, high = ((share - 1.0) * held.peak for share in held.spread)
+    if low == high:
+        return {}
+    return {"compiler": Estimate(low=low, likely=likely, high=high, unit="byte", basis="calibrated")}
 
 
 def _exact(size: float) -> Estimate:
