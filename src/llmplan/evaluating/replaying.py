@@ -16,14 +16,15 @@ from llmplan.costs.allocator import CachingAllocator, Held, Request
 from llmplan.errors import UnsupportedError
 from llmplan.evaluating.case import Case
 from llmplan.evaluating.fitting import reserved as held_for
-from llmplan.evaluating.setup import Setup, setup_of, shape_and_runs, sizes_of
+from llmplan.evaluating.setup import Setup, setup_of, sizes_of
 from llmplan.evaluating.tracing import emit, habits
+from llmplan.evaluating.treatment import layers_of
 from llmplan.program.history import Episode, History
 from llmplan.program.op import Tensor
 from llmplan.program.optimizer import clipping_bytes
 from llmplan.program.size import Evaluator, Number
 from llmplan.program.stepping import Stepper
-from llmplan.program.stretch import Run
+from llmplan.program.stretch import Run, fold
 from llmplan.program.walk import Happening
 from llmplan.sources import Estimate
 
@@ -70,11 +71,10 @@ def replayed(case: Case, *, steps: int = STEPS) -> Held:
     """
     for what, reason in _not_replayed(case):
         raise UnsupportedError(f"the allocator's replay with {what}", reason)
-    _, runs = shape_and_runs(case.architecture, case.model)
     sizes = tuple(sizes_of(case).items())
     return _replayed(
         setup_of(case),
-        tuple(runs),
+        tuple(fold(layers_of(case))),
         sizes,
         micro_batches=case.micro_batches,
         steps=steps,
