@@ -37,7 +37,7 @@ STEPS: Final = 2
 MEASURED_OVER_REPLAYED: Final = (0.99794, 1.0, 1.0041)
 
 #: The same of frameworks whose variables are followed less closely, so that the order of requests is less sure: of 282 runs of
-#: Transformers' code in tests/data/memory_cases*.json, in-sample; a test holds the interval against most of them.
+#: Transformers' code in tests/data/memory_cases*.json (5th, 50th and 95th percentile), in-sample; a test holds it against most.
 _OF_FRAMEWORKS: Final = {"transformers": (0.98188, 1.0, 1.01821)}
 
 
